@@ -1,0 +1,104 @@
+"""Settings of each process, read from environment variables with the prefix ``MAYFLY_``.
+
+The chart sets them; ``docs/settings.md`` is generated from these classes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What every process of the platform reads."""
+
+    model_config = SettingsConfigDict(env_prefix="MAYFLY_", frozen=True, extra="ignore")
+
+    log_level: str = Field("INFO", description="Lowest level that is logged: DEBUG, INFO, WARNING or ERROR.")
+    namespace: str = Field("mayfly-system", description="Namespace of the platform itself.")
+
+
+class RegistrySettings(Settings):
+    """How to reach the image registry."""
+
+    registry: str = Field(
+        "registry.mayfly-system.svc.cluster.local:5000/mayfly",
+        description="Registry host and path prefix under which Mayfly keeps images and sources: HOST[:PORT]/PREFIX.",
+    )
+    registry_insecure: bool = Field(False, description="Speak plain HTTP to the registry.")
+    registry_config: Path | None = Field(
+        None, description="Docker config.json with the registry's credentials; none when the registry asks for none."
+    )
+
+
+class ControllerSettings(Settings):
+    """Settings of the controller."""
+
+    pod_name: str = Field("local", description="Identity in the leader election.")
+    builder_url: str = Field("http://mayfly-builder.mayfly-system.svc:8080", description="Base URL of the builder.")
+    internal_token_file: Path = Field(
+        Path("/var/run/mayfly/internal/token"), description="File with the token for calls to the builder."
+    )
+    ingress_class: str = Field(
+        "mayfly.ingress.networking.knative.dev", description="Knative ingress class put on each function's Service."
+    )
+    workers: int = Field(16, description="Functions reconciled at the same time.")
+    resync_seconds: float = Field(600.0, description="Interval after which every Function is looked at again.")
+    image_pull_secret: str = Field(
+        "", description="Name of the pull Secret in each function's namespace; empty when the registry asks for none."
+    )
+    metrics_port: int = Field(9090, description="Port of /healthz, /readyz and /metrics.")
+
+
+class BuilderSettings(RegistrySettings):
+    """Settings of the builder."""
+
+    port: int = Field(8080, description="Port of the builder's HTTP interface.")
+    internal_token_file: Path = Field(
+        Path("/var/run/mayfly/internal/token"), description="File with the token a caller must present."
+    )
+    base_images: dict[str, str] = Field(
+        default_factory=dict,
+        description='Runtime name -> base image reference, as JSON: {"python3.11": "HOST/base-python:3.11"}.',
+    )
+    default_runtime: str = Field("python3.11", description="What `runtime: python` means.")
+    runtime_dir: Path = Field(
+        Path("/opt/mayfly/runtime"), description="Prepared directory that becomes the runtime layer."
+    )
+    work_dir: Path = Field(Path("/tmp/mayfly"), description="Scratch space; safe to lose.")  # noqa: S108
+    cache_dir: Path = Field(Path("/tmp/mayfly-cache"), description="Package cache; safe to lose.")  # noqa: S108
+    concurrency: int = Field(2, description="Builds that run at the same time.")
+    queue_limit: int = Field(100, description="Builds that may wait; one more is answered with 429.")
+    build_timeout_seconds: float = Field(300.0, description="Longest time one build may take.")
+    max_source_bytes: int = Field(50 * 1024 * 1024, description="Largest archive accepted, in bytes.")
+    max_unpacked_bytes: int = Field(250 * 1024 * 1024, description="Largest unpacked source, in bytes.")
+    max_dependency_bytes: int = Field(1024 * 1024 * 1024, description="Largest installed dependency tree, in bytes.")
+    index_url: str = Field("", description="Python package index; empty for the public one.")
+
+
+class GatewaySettings(Settings):
+    """Settings of the gateway's control process."""
+
+    pod_name: str = Field("local", description="Identity in the leader election.")
+    ingress_class: str = Field("mayfly.ingress.networking.knative.dev", description="Ingress class it serves.")
+    xds_socket: Path = Field(Path("/var/run/mayfly/xds.sock"), description="Unix socket on which Envoy asks for xDS.")
+    public_port: int = Field(8080, description="Port of Envoy's public listener.")
+    internal_port: int = Field(8081, description="Port of Envoy's cluster-local listener.")
+    public_service: str = Field(
+        "mayfly-gateway.mayfly-system.svc.cluster.local", description="Host name written as public load balancer."
+    )
+    internal_service: str = Field(
+        "mayfly-gateway-internal.mayfly-system.svc.cluster.local",
+        description="Host name written as private load balancer.",
+    )
+    metrics_port: int = Field(9090, description="Port of /healthz, /readyz and /metrics.")
+
+
+class ApiSettings(RegistrySettings):
+    """Settings of the REST API."""
+
+    port: int = Field(8080, description="Port of the REST API.")
+    audience: str = Field("", description="Audience a bearer token must be made for; empty: the API server's own.")
+    max_source_bytes: int = Field(50 * 1024 * 1024, description="Largest upload accepted, in bytes.")
