@@ -1,0 +1,310 @@
+"""The spec of a Function: what its author writes.
+
+Every field's description is what ``kubectl explain`` prints, and every rule in ``x-kubernetes-validations`` is a CEL
+expression that the API server checks at admission (https://kubernetes.io/docs/reference/using-api/cel/). Defaults live
+here and not in the CRD, so that a stored manifest never differs from the one in Git.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from mayfly.model import build, duration
+
+Rule = dict[str, str]
+
+
+def _rules(*rules: tuple[str, str]) -> dict[str, Any]:
+    """Return a schema extension that holds CEL ``(expression, message)`` pairs."""
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
+
+
+class Part(BaseModel):
+    """A frozen piece of a manifest with camelCase field names.
+
+    Unknown fields are ignored here: the API server has already refused or pruned them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+def _part(*rules: tuple[str, str], **extra: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={**(_rules(*rules) if rules else {}), **extra})
+
+
+ObjectName = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", description="Object name.")
+]
+Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+Duration = Annotated[str, Field(max_length=32, pattern=duration.PATTERN)]
+Quantity = Annotated[
+    int | str,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            **_rules(
+                ("type(self) == int ? self >= 0 : isQuantity(self)", "write a quantity such as 100m, 1, 128Mi or 1Gi"),
+            ),
+        }
+    ),
+]
+
+
+class Runtime(StrEnum):
+    """Language runtimes this version offers."""
+
+    PYTHON = "python"
+    PYTHON_311 = "python3.11"
+
+
+class Visibility(StrEnum):
+    """Who may reach a Function."""
+
+    PUBLIC = "public"
+    CLUSTER_LOCAL = "cluster-local"
+
+
+class ConfigMapSource(Part):
+    """A ConfigMap in the Function's namespace; each key is a file."""
+
+    name: ObjectName = Field(description="Name of the ConfigMap.")
+
+
+class OciSource(Part):
+    """A source archive in a registry, as `mayfly deploy` uploads it."""
+
+    ref: str = Field(
+        description="Reference of the artifact by digest: HOST/REPOSITORY@sha256:DIGEST.",
+        max_length=512,
+        json_schema_extra=_rules(
+            (
+                r"self.matches('^[^@ ]+/[^@ ]+@sha256:[a-f0-9]{64}$')",
+                "source.oci.ref must name the artifact by digest: HOST/REPOSITORY@sha256:<64 hex digits>",
+            )
+        ),
+    )
+
+
+class Source(Part):
+    """Where the code comes from: exactly one of inline, configMap, oci, image."""
+
+    model_config = _part(
+        (
+            "[has(self.inline), has(self.configMap), has(self.oci), has(self.image)].filter(set, set).size() == 1",
+            "set exactly one of source.inline, source.configMap, source.oci, source.image",
+        )
+    )
+    inline: dict[str, str] | None = Field(
+        None,
+        description="Files in the manifest itself: path -> text, for example handler.py and requirements.txt.",
+        min_length=1,
+        max_length=64,
+        json_schema_extra=_rules(
+            (
+                r"self.all(path, path.size() <= 240 && !path.startsWith('/') && !path.contains('..'))",
+                "paths in source.inline are relative, without '..', and at most 240 characters long",
+            ),
+        ),
+    )
+    config_map: ConfigMapSource | None = Field(
+        None, description="A ConfigMap in the same namespace; each key is a file at the top of the source."
+    )
+    oci: OciSource | None = Field(None, description="An archive in a registry, uploaded by `mayfly deploy DIR`.")
+    image: str | None = Field(
+        None,
+        description="A ready container image that serves HTTP on $PORT; nothing is built.",
+        min_length=1,
+        max_length=512,
+        json_schema_extra=_rules((r"!self.contains(' ')", "source.image is an image reference and holds no blank")),
+    )
+
+
+class KeyReference(Part):
+    """A key of a Secret or ConfigMap in the Function's namespace."""
+
+    name: ObjectName = Field(description="Name of the object.")
+    key: Key = Field(description="Key in the object.")
+    optional: bool = Field(False, description="Start without the value when the object or key is absent.")
+
+
+class EnvSource(Part):
+    """Where the value of an environment variable comes from."""
+
+    model_config = _part(
+        ("has(self.secretKeyRef) != has(self.configMapKeyRef)", "set exactly one of secretKeyRef, configMapKeyRef")
+    )
+    secret_key_ref: KeyReference | None = Field(None, description="Key of a Secret.")
+    config_map_key_ref: KeyReference | None = Field(None, description="Key of a ConfigMap.")
+
+
+class EnvVar(Part):
+    """One environment variable."""
+
+    model_config = _part(
+        ("has(self.value) != has(self.valueFrom)", "an env entry has exactly one of value, valueFrom"),
+        (
+            "!self.name.startsWith('MAYFLY_') && !self.name.startsWith('K_') && self.name != 'PORT'",
+            "PORT and names that begin with MAYFLY_ or K_ belong to the platform; choose another name",
+        ),
+    )
+    name: str = Field(
+        description="Name of the variable.", min_length=1, max_length=256, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"
+    )
+    value: str | None = Field(None, description="Literal value.", max_length=32768)
+    value_from: EnvSource | None = Field(None, description="Reference to a Secret or ConfigMap key.")
+
+
+class ObjectReference(Part):
+    """A Secret or ConfigMap in the Function's namespace."""
+
+    name: ObjectName = Field(description="Name of the object.")
+    optional: bool = Field(False, description="Start without it when it is absent.")
+
+
+class EnvFrom(Part):
+    """All keys of a Secret or ConfigMap as environment variables."""
+
+    model_config = _part(
+        ("has(self.secretRef) != has(self.configMapRef)", "set exactly one of secretRef, configMapRef")
+    )
+    prefix: str | None = Field(
+        None, description="Put before each key.", max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"
+    )
+    secret_ref: ObjectReference | None = Field(None, description="The Secret.")
+    config_map_ref: ObjectReference | None = Field(None, description="The ConfigMap.")
+
+
+class EmptyDir(Part):
+    """Scratch space that lives as long as the pod."""
+
+    size_limit: Quantity | None = Field(None, description="Largest size, for example 64Mi.")
+
+
+_RESERVED_PATHS = "['/', '/app', '/tmp', '/proc', '/sys', '/dev', '/usr', '/lib', '/bin', '/etc']"
+
+
+class Volume(Part):
+    """Files mounted into the function: exactly one of secret, configMap, emptyDir."""
+
+    model_config = _part(
+        (
+            "[has(self.secret), has(self.configMap), has(self.emptyDir)].filter(set, set).size() == 1",
+            "a volume has exactly one of secret, configMap, emptyDir",
+        ),
+        (
+            "self.path.startsWith('/') && !self.path.contains('..')",
+            "volumes[].path is an absolute path without '..', for example /etc/shop",
+        ),
+        (
+            f"!{_RESERVED_PATHS}.exists(p, self.path == p)"  # noqa: ISC004
+            " && !self.path.startsWith('/app/') && !self.path.startsWith('/opt/mayfly')",
+            "volumes[].path lies where the image keeps its own files; mount elsewhere, for example /etc/shop",
+        ),
+    )
+    path: str = Field(description="Directory at which the files appear.", min_length=2, max_length=240)
+    secret: ObjectReference | None = Field(None, description="Files from a Secret, read-only.")
+    config_map: ObjectReference | None = Field(None, description="Files from a ConfigMap, read-only.")
+    empty_dir: EmptyDir | None = Field(None, description="Writable scratch space.")
+
+
+class Resources(Part):
+    """What one instance gets."""
+
+    cpu: Quantity = Field("100m", description="CPU each instance is guaranteed; it may use more. Default: 100m.")
+    memory: Quantity = Field("128Mi", description="Memory each instance gets, guaranteed and at most. Default: 128Mi.")
+
+
+class Scaling(Part):
+    """How many instances run."""
+
+    model_config = _part(
+        (
+            "!has(self.min) || !has(self.max) || self.max == 0 || self.min <= self.max",
+            "scaling.min must not exceed scaling.max",
+        ),
+        (
+            "!has(self.min) || has(self.max) || self.min <= 20",
+            "scaling.min above 20 needs scaling.max, whose default is 20",
+        ),
+    )
+    min: int = Field(0, description="Instances kept running; 0 scales to zero. Default: 0.", ge=0, le=1000)
+    max: int = Field(20, description="Most instances; 0 sets no limit. Default: 20.", ge=0, le=1000)
+    concurrency: int = Field(
+        50, description="Requests one instance handles at a time; 0 sets no limit. Default: 50.", ge=0, le=1000
+    )
+    idle: Duration = Field(
+        "30s",
+        description="Time without requests after which instances go away, from 6s to 1h. Default: 30s.",
+        json_schema_extra=_rules(
+            ("duration(self) >= duration('6s') && duration(self) <= duration('1h')", "scaling.idle is from 6s to 1h")
+        ),
+    )
+
+
+class Http(Part):
+    """How the Function is reached over HTTP."""
+
+    visibility: Visibility = Field(
+        Visibility.PUBLIC,
+        description="public: through the gateway's public address; cluster-local: only from inside the cluster."
+        " Default: public.",
+    )
+
+
+class FunctionSpec(Part):
+    """What a Function is to be."""
+
+    source: Source = Field(description="Where the code comes from: exactly one of inline, configMap, oci, image.")
+    runtime: Runtime = Field(
+        Runtime.PYTHON, description="Language runtime; python means the newest one offered. Default: python."
+    )
+    handler: str | None = Field(
+        None,
+        description="Callable that handles requests, as module:name; found by itself when absent.",
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(:[A-Za-z_][A-Za-z0-9_.]*)?$",
+    )
+    signature: build.Signature = Field(
+        build.Signature.AUTO,
+        description="Calling convention of the handler: http f(request), cloudevent f(event), lambda f(event, context),"
+        " asgi or wsgi application; auto finds out and reports it in status. Default: auto.",
+    )
+    env: tuple[EnvVar, ...] = Field(
+        (),
+        description="Environment variables.",
+        max_length=128,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    env_from: tuple[EnvFrom, ...] = Field(
+        (),
+        description="Secrets and ConfigMaps whose keys become environment variables.",
+        max_length=32,
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    volumes: tuple[Volume, ...] = Field(
+        (),
+        description="Secrets, ConfigMaps and scratch space mounted as files.",
+        max_length=32,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["path"]},
+    )
+    resources: Resources = Field(Resources(), description="CPU and memory of one instance.")
+    timeout: Duration = Field(
+        "30s",
+        description="Longest time for one request, from 1s to 10m, the same at the gateway, in Knative and in the"
+        " runtime. Default: 30s.",
+        json_schema_extra=_rules(
+            ("duration(self) >= duration('1s') && duration(self) <= duration('10m')", "timeout is from 1s to 10m")
+        ),
+    )
+    scaling: Scaling = Field(Scaling(), description="How many instances run and when they go away.")
+    http: Http = Field(Http(), description="How the Function is reached over HTTP.")
+
+    @property
+    def timeout_seconds(self) -> float:
+        """Seconds that one request may take."""
+        return duration.parse_duration(self.timeout)
