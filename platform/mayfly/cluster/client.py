@@ -1,0 +1,482 @@
+"""The verbs of the Kubernetes API on plain dictionaries.
+
+Server-side apply: https://kubernetes.io/docs/reference/using-api/server-side-apply/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import contextlib
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+import aiohttp
+
+import mayfly
+from mayfly import errors
+from mayfly.cluster import access, answer, kinds, lines, transport
+
+Object = dict[str, Any]
+"""One object of the API, as its JSON says."""
+Objects = builtins.list[Object]
+Propagation = Literal["Background", "Foreground", "Orphan"]
+Validation = Literal["Strict", "Warn", "Ignore"]
+
+APPLY = "application/apply-patch+yaml"
+"""JSON is YAML, so every server version since 1.22 takes our JSON under this type."""
+MERGE = "application/merge-patch+json"
+PAGE = 500
+"""Objects per page of a list, as client-go asks for."""
+WATCH_SECONDS = 300
+"""How long the server is asked to keep a watch open."""
+SILENCE_SECONDS = 90.0
+"""A watch that says nothing for so long is dead: a living one sends a bookmark about once a minute."""
+
+
+class Page(NamedTuple):
+    """One page of a list: its objects and the resourceVersion that all pages of that list share."""
+
+    items: Objects
+    resource_version: str
+
+
+class Change(NamedTuple):
+    """One event of a watch; a BOOKMARK's object carries nothing but its resourceVersion.
+
+    ERROR never leaves ``Cluster.watch``: it is raised.
+    """
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
+    object: Object
+
+
+class Answer:
+    """The answer of a service behind the API server: ``status``, ``headers`` and a body read in pieces."""
+
+    def __init__(self, response: aiohttp.ClientResponse, sender: transport.Transport) -> None:
+        self._response = response
+        self._sender = sender
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    async def read(self) -> bytes:
+        """Return the whole body."""
+        with self._sender.translated():
+            return await self._response.read()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the body piece by piece, as it comes."""
+        with self._sender.translated():
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+
+async def connect(
+    *,
+    kubeconfig: Path | str | None = None,
+    context: str | None = None,
+    user_agent: str = f"mayfly/{mayfly.__version__}",
+) -> Cluster:
+    """Return a connection; nothing is sent yet.
+
+    Without ``kubeconfig`` the order is kubectl's: the files of ``$KUBECONFIG``, ``~/.kube/config``, then the pod's
+    service account. ``context`` chooses one of the kubeconfig's contexts; ``None`` is its current one.
+
+    Raises:
+        errors.Unauthorized: there are no credentials, or they cannot be read.
+    """
+    credentials = await access.load(kubeconfig=kubeconfig, context=context)
+    return Cluster(transport.Transport(credentials, user_agent=user_agent))
+
+
+class Cluster:
+    """One cluster as its API server shows it; use as ``async with await client.connect() as cluster``.
+
+    Every method raises ``errors.ClusterError``: ``NotFound``, ``Conflict``, ``Forbidden``, ``Unauthorized``,
+    ``Invalid``, ``Throttled`` or ``Unreachable``, with the server's own text.
+    """
+
+    def __init__(self, sender: transport.Transport, *, may_write: Callable[[], bool] | None = None) -> None:
+        self._sender = sender
+        self._may_write = may_write
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; open watches and streams end."""
+        await self._sender.close()
+
+    @property
+    def host(self) -> str:
+        """Return the API server's base URL."""
+        return self._sender.access.host
+
+    @property
+    def default_namespace(self) -> str:
+        """Return the namespace of the kubeconfig's context or of the pod; ``default`` when neither says one."""
+        return self._sender.access.namespace
+
+    def fenced(self, may_write: Callable[[], bool]) -> Cluster:
+        """Return a view of this cluster whose writes first ask ``may_write``, such as ``LeaderElection.is_leader``.
+
+        The question is put right before the bytes leave, so that a process that was frozen and thaws after its lease
+        ran out writes nothing more. A refused write raises ``errors.Conflict``.
+        """
+        return Cluster(self._sender, may_write=may_write)
+
+    # Reading
+
+    async def get(self, kind: kinds.Kind, namespace: str | None, name: str) -> Object:
+        """Return one object; ``namespace`` is ``None`` for kinds that have none."""
+        found: Object = await self._sender.call("GET", kind.path(namespace=namespace, name=name))
+        return found
+
+    async def list(
+        self, kind: kinds.Kind, namespace: str | None = None, labels: str | None = None, *, fields: str | None = None
+    ) -> Objects:
+        """Return the objects of a namespace, or of all when ``None``, each with its ``apiVersion`` and ``kind``.
+
+        ``labels`` and ``fields`` are selectors as kubectl takes them: ``mayfly.dev/function=x``, ``metadata.name=x``.
+        """
+        while True:
+            try:
+                return [
+                    item async for page in self.pages(kind, namespace, labels, fields=fields) for item in page.items
+                ]
+            except answer.Expired:
+                await asyncio.sleep(0)
+
+    async def pages(
+        self,
+        kind: kinds.Kind,
+        namespace: str | None = None,
+        labels: str | None = None,
+        *,
+        fields: str | None = None,
+        limit: int = PAGE,
+    ) -> AsyncIterator[Page]:
+        """Give a list page by page, all pages of one moment.
+
+        Raises:
+            answer.Expired: the list took so long that the server forgot its moment; start anew.
+        """
+        query = {"limit": str(limit), **_selectors(labels, fields)}
+        while True:
+            document = await self._sender.call("GET", kind.path(namespace=namespace), query=query)
+            items: Objects = document.get("items") or []
+            for item in items:
+                item.setdefault("apiVersion", kind.api_version)
+                item.setdefault("kind", kind.kind)
+            metadata = document.get("metadata") or {}
+            yield Page(items, metadata.get("resourceVersion", ""))
+            if not metadata.get("continue"):
+                return
+            query["continue"] = metadata["continue"]
+
+    async def watch(
+        self,
+        kind: kinds.Kind,
+        namespace: str | None = None,
+        labels: str | None = None,
+        *,
+        fields: str | None = None,
+        resource_version: str | None = None,
+        seconds: float = WATCH_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> AsyncIterator[Change]:
+        """Give what changes after ``resource_version``, until the server ends the watch after ``seconds``.
+
+        ``None`` starts with an ADDED for every object that exists. One watch only: resuming and listing again is
+        ``watch.Cache``'s work. Close the iterator (``contextlib.aclosing``) to hang up early.
+
+        Raises:
+            answer.Expired: ``resource_version`` is too old; list again.
+            errors.Unreachable: the connection broke, or was silent for ``silence_seconds``.
+        """
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(max(1, int(seconds))),
+            **_selectors(labels, fields),
+        }
+        if resource_version is not None:
+            query["resourceVersion"] = resource_version
+        timeout = aiohttp.ClientTimeout(
+            total=seconds + transport.REQUEST_SECONDS,
+            sock_connect=transport.CONNECT_SECONDS,
+            sock_read=silence_seconds,
+        )
+        path = kind.path(namespace=namespace)
+        async with self._sender.open("GET", path, query=query, timeout=timeout) as response:
+            with self._sender.translated():
+                async for line in lines.split(response.content.iter_any()):
+                    yield _parse_change(line)
+
+    async def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None = None,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since_seconds: int | None = None,
+        previous: bool = False,
+        timestamps: bool = False,
+    ) -> AsyncIterator[str]:
+        """Give a container's log line by line, without line ends; with ``follow`` until the container ends.
+
+        ``tail`` keeps the last lines only, ``previous`` reads the container that ran before the last restart,
+        ``timestamps`` puts the RFC 3339 time before each line. ``container=None`` is right for a pod with one.
+        """
+        query = {
+            "container": container,
+            "follow": "true" if follow else None,
+            "tailLines": None if tail is None else str(tail),
+            "sinceSeconds": None if since_seconds is None else str(since_seconds),
+            "previous": "true" if previous else None,
+            "timestamps": "true" if timestamps else None,
+        }
+        path = kinds.POD.path(namespace=namespace, name=pod, subresource="log")
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=transport.CONNECT_SECONDS)
+        present = {name: value for name, value in query.items() if value is not None}
+        async with self._sender.open("GET", path, query=present, timeout=timeout) as response:
+            with self._sender.translated():
+                async for line in lines.split(response.content.iter_any()):
+                    yield line.decode(errors="replace")
+
+    # Writing
+
+    async def create(self, obj: Mapping[str, Any], *, manager: str | None = None, dry_run: bool = False) -> Object:
+        """Create ``obj`` and return it as stored; ``metadata.generateName`` works too.
+
+        Raises:
+            errors.Conflict: an object of that name exists.
+        """
+        kind = kinds.of(obj)
+        return await self._write(
+            "POST", kind.path(namespace=_namespace(obj)), obj, query=_write_query(manager=manager, dry_run=dry_run)
+        )
+
+    async def apply(
+        self,
+        obj: Mapping[str, Any],
+        *,
+        manager: str,
+        force: bool = True,
+        dry_run: bool = False,
+        validation: Validation = "Strict",
+    ) -> Object:
+        """Make the fields of ``obj`` so, creating it if needed, and return the whole object (server-side apply).
+
+        ``manager`` owns those fields from now on; what it applied before and leaves out now is removed. ``force``
+        takes fields from other managers, which is right for a controller. ``validation="Strict"`` refuses unknown
+        fields instead of dropping them.
+
+        Raises:
+            errors.Conflict: another manager owns a field and ``force`` is false.
+        """
+        return await self._apply(obj, None, manager=manager, force=force, dry_run=dry_run, validation=validation)
+
+    async def apply_status(
+        self, obj: Mapping[str, Any], *, manager: str, force: bool = True, dry_run: bool = False
+    ) -> Object:
+        """Make ``obj["status"]`` so through the status subresource; every other field but the identity is left out.
+
+        A ``metadata.resourceVersion`` in ``obj`` is kept: the write is then refused if the object changed meanwhile.
+        """
+        metadata = {
+            name: value
+            for name, value in obj["metadata"].items()
+            if name in {"name", "namespace", "uid", "resourceVersion"}
+        }
+        bare = {
+            "apiVersion": obj["apiVersion"],
+            "kind": obj["kind"],
+            "metadata": metadata,
+            "status": obj.get("status", {}),
+        }
+        return await self._apply(bare, "status", manager=manager, force=force, dry_run=dry_run, validation="Strict")
+
+    async def patch(
+        self,
+        kind: kinds.Kind,
+        namespace: str | None,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        manager: str | None = None,
+        subresource: str | None = None,
+    ) -> Object:
+        """Merge ``body`` into an object (RFC 7396: ``None`` removes) and return it.
+
+        With ``metadata.resourceVersion`` in ``body`` the write is refused as a ``Conflict`` if the object changed.
+        """
+        path = kind.path(namespace=namespace, name=name, subresource=subresource)
+        query = _write_query(manager=manager)
+        return await self._write("PATCH", path, body, query=query, content_type=MERGE)
+
+    async def replace(self, obj: Mapping[str, Any], *, manager: str | None = None) -> Object:
+        """Put ``obj`` in place of the stored one; its ``metadata.resourceVersion`` must be the stored one's."""
+        kind = kinds.of(obj)
+        path = kind.path(namespace=_namespace(obj), name=obj["metadata"]["name"])
+        return await self._write("PUT", path, obj, query=_write_query(manager=manager))
+
+    async def delete(
+        self,
+        kind: kinds.Kind,
+        namespace: str | None,
+        name: str,
+        *,
+        propagation: Propagation = "Background",
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> None:
+        """Delete an object; its dependents follow by ``propagation``.
+
+        ``uid`` and ``resource_version`` say which one is meant: another is not touched, and ``Conflict`` is raised.
+        """
+        wanted = {"uid": uid, "resourceVersion": resource_version}
+        preconditions = {field: value for field, value in wanted.items() if value is not None}
+        body: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+        if preconditions:
+            body["preconditions"] = preconditions
+        await self._write("DELETE", kind.path(namespace=namespace, name=name), body)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Object:
+        """Post ``body`` to a path of the API server and return its answer: reviews, subresources."""
+        return await self._write("POST", path, body)
+
+    # Who and where
+
+    async def server_version(self) -> str:
+        """Return the API server's version, such as ``v1.34.4``."""
+        document = await self._sender.call("GET", "/version")
+        return str(document["gitVersion"])
+
+    async def whoami(self) -> Object:
+        """Return the ``userInfo`` that the API server sees: ``username``, ``uid``, ``groups``, ``extra``."""
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        document = await self._sender.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
+        found: Object = document["status"]["userInfo"]
+        return found
+
+    async def bearer_token(self) -> str | None:
+        """Return the token of these credentials; ``None`` when a client certificate or a password is the proof."""
+        authorization = await self._sender.access.authorization()
+        scheme, _, token = (authorization or "").partition(" ")
+        return token if scheme.lower() == "bearer" else None
+
+    async def create_token(
+        self,
+        namespace: str,
+        service_account: str,
+        *,
+        audiences: builtins.list[str] | None = None,
+        expiry_seconds: int = 3600,
+    ) -> str:
+        """Return a new token of a service account (TokenRequest); no ``audiences`` means the API server's own.
+
+        The API server gives at least 600 seconds and may give less than asked.
+        """
+        path = kinds.SERVICE_ACCOUNT.path(namespace=namespace, name=service_account, subresource="token")
+        spec = {"audiences": audiences or [], "expirationSeconds": expiry_seconds}
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        document = await self._write("POST", path, request)
+        return str(document["status"]["token"])
+
+    @contextlib.asynccontextmanager
+    async def service_proxy(
+        self,
+        namespace: str,
+        service: str,
+        port: int | str,
+        method: str = "GET",
+        path: str = "/",
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterable[bytes] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> AsyncIterator[Answer]:
+        """Call a Service through the API server and give its answer, whatever its status; bodies stream both ways.
+
+        ``path`` may carry a query. The API server takes ``Authorization`` for itself and removes it, so a
+        credential meant for the service needs another header. ``timeout_seconds`` bounds the whole exchange.
+
+        Raises:
+            errors.Unreachable: neither the API server nor, through it, the service answered.
+        """
+        base = kinds.SERVICE.path(namespace=namespace, name=f"{service}:{port}", subresource="proxy")
+        timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=transport.CONNECT_SECONDS)
+        target = f"{base}/{path.lstrip('/')}"
+        async with self._sender.open(
+            method, target, headers=headers, data=body, timeout=timeout, refuse=False
+        ) as response:
+            yield Answer(response, self._sender)
+
+    async def _apply(
+        self,
+        obj: Mapping[str, Any],
+        subresource: str | None,
+        *,
+        manager: str,
+        force: bool,
+        dry_run: bool,
+        validation: Validation,
+    ) -> Object:
+        kind = kinds.of(obj)
+        path = kind.path(namespace=_namespace(obj), name=obj["metadata"]["name"], subresource=subresource)
+        query = _write_query(manager=manager, dry_run=dry_run)
+        query |= {"force": str(force).lower(), "fieldValidation": validation}
+        return await self._write("PATCH", path, obj, query=query, content_type=APPLY)
+
+    async def _write(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        if self._may_write is not None and not self._may_write():
+            raise errors.Conflict(f"{method} {path} was not sent: this process does not hold the lease any more")
+        result: Object = await self._sender.call(method, path, query=query, body=body, content_type=content_type)
+        return result
+
+
+def _parse_change(line: bytes) -> Change:
+    """Return the event that one line of a watch holds.
+
+    Raises:
+        errors.ClusterError: the line is an ERROR event; ``Expired`` for 410.
+        errors.Unreachable: the line is no event, so the stream was cut.
+    """
+    try:
+        document = json.loads(line)
+        change = Change(document["type"], document["object"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise errors.Unreachable("a watch of the Kubernetes API broke off inside an event") from error
+    if change.type == "ERROR":
+        raise answer.failure(status=int(change.object.get("code") or 500), body=change.object)
+    return change
+
+
+def _namespace(obj: Mapping[str, Any]) -> str | None:
+    return obj["metadata"].get("namespace") if "metadata" in obj else None
+
+
+def _selectors(labels: str | None, fields: str | None) -> dict[str, str]:
+    wanted = {"labelSelector": labels, "fieldSelector": fields}
+    return {name: value for name, value in wanted.items() if value}
+
+
+def _write_query(*, manager: str | None, dry_run: bool = False) -> dict[str, str]:
+    return ({"fieldManager": manager} if manager else {}) | ({"dryRun": "All"} if dry_run else {})
