@@ -1,0 +1,272 @@
+"""Which definitions can answer calls, and in which calling convention: tables and the functions that read them.
+
+Sources of the shapes: functions-framework (https://github.com/GoogleCloudPlatform/functions-framework-python), AWS
+Lambda (https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html), ASGI
+(https://asgi.readthedocs.io/en/latest/specs/main.html), WSGI (PEP 3333).
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from mayfly.model import build
+from mayfly.plan import modules
+
+Signature = build.Signature
+
+
+class Rank(IntEnum):
+    """How sure a sighting is; the highest in a source wins."""
+
+    UNUSABLE = 0
+    GUESSED = 1
+    SHAPED = 2
+    NAMED = 3
+    APPLICATION = 4
+    MARKED = 5
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A definition that was looked at: ``signature`` is None when it cannot be called as it is, and ``why`` says why.
+
+    ``origin`` is the file that defines it, ``path`` the one through which it is reached (they differ for an import);
+    ``function`` is set where the shape was guessed from parameters, so that a stated signature may overrule it.
+    """
+
+    attribute: str
+    path: str
+    line: int
+    label: str
+    signature: Signature | None
+    rank: Rank
+    why: str
+    origin: str
+    function: modules.Function | None = None
+
+    @property
+    def module(self) -> str:
+        """Import name of the module through which it is reached."""
+        return modules.module_name(self.path)
+
+    @property
+    def handler(self) -> str:
+        """Text for ``spec.handler``."""
+        return f"{self.module}:{self.attribute}"
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} `{self.label}` {self.why}"
+
+
+MARKS = {
+    "functions_framework.http": Signature.HTTP,
+    "functions_framework.aio.http": Signature.HTTP,
+    "functions_framework.cloud_event": Signature.CLOUDEVENT,
+    "functions_framework.aio.cloud_event": Signature.CLOUDEVENT,
+}
+"""Decorators that state the convention."""
+
+FOREIGN_MARKS = {
+    "functions_framework.typed": "is marked with functions_framework.typed, which Mayfly does not speak",
+    "functions_framework.aio.typed": "is marked with functions_framework.typed, which Mayfly does not speak",
+}
+
+APPLICATIONS = {
+    "fastapi.FastAPI": Signature.ASGI,
+    "starlette.applications.Starlette": Signature.ASGI,
+    "quart.Quart": Signature.ASGI,
+    "litestar.Litestar": Signature.ASGI,
+    "sanic.Sanic": Signature.ASGI,
+    "blacksheep.Application": Signature.ASGI,
+    "falcon.asgi.App": Signature.ASGI,
+    "connexion.AsyncApp": Signature.ASGI,
+    "socketio.ASGIApp": Signature.ASGI,
+    "asgiref.wsgi.WsgiToAsgi": Signature.ASGI,
+    "channels.routing.ProtocolTypeRouter": Signature.ASGI,
+    "django.core.asgi.get_asgi_application": Signature.ASGI,
+    "flask.Flask": Signature.WSGI,
+    "apiflask.APIFlask": Signature.WSGI,
+    "bottle.Bottle": Signature.WSGI,
+    "bottle.default_app": Signature.WSGI,
+    "falcon.App": Signature.WSGI,
+    "a2wsgi.ASGIMiddleware": Signature.WSGI,
+    "django.core.wsgi.get_wsgi_application": Signature.WSGI,
+    "mangum.Mangum": Signature.LAMBDA,
+}
+"""Constructor -> convention of what it makes."""
+
+FOREIGN_APPLICATIONS = {
+    "azure.functions.FunctionApp": "is an Azure FunctionApp, which Mayfly does not speak",
+    "aiohttp.web.Application": "is an aiohttp server, neither ASGI nor WSGI",
+    "tornado.web.Application": "is a Tornado server, neither ASGI nor WSGI",
+}
+
+_BY_LAST_PART = {name.rpartition(".")[2]: name for name in APPLICATIONS if not name.endswith(".App")}
+
+ARITY = {
+    Signature.HTTP: 1,
+    Signature.CLOUDEVENT: 1,
+    Signature.LAMBDA: 2,
+    Signature.WSGI: 2,
+    Signature.ASGI: 3,
+}
+"""Positional arguments with which the runtime calls a function of each convention."""
+
+SHAPE = {
+    Signature.HTTP: "takes a request",
+    Signature.CLOUDEVENT: "takes a CloudEvent",
+    Signature.LAMBDA: "has the AWS Lambda shape",
+    Signature.WSGI: "is a WSGI callable",
+    Signature.ASGI: "is an ASGI callable",
+}
+
+FUNCTION_NAMES = (
+    "lambda_handler", "handler", "handle", "main", "app", "application", "function", "func", "hello", "hello_http",
+    "hello_world", "index", "entrypoint",
+)  # fmt: skip
+"""Names that say "this is the handler", best first."""
+APPLICATION_NAMES = ("app", "application", "asgi", "wsgi", "api", "server", "handler")
+
+_REQUEST_NAMES = frozenset({"request", "req"})
+_EVENT_NAMES = frozenset({"event", "cloud_event", "cloudevent", "ce", "evt"})
+_PLAIN_TYPES = frozenset({"dict", "Dict", "str", "bytes", "int", "list", "Mapping"})
+_CONTEXT_NAMES = frozenset({"context", "ctx", "_context", "_ctx", "_", "__"})
+
+
+def read_function(path: str, function: modules.Function, bindings: frozenset[str]) -> Sighting:
+    """Return what ``function`` is; ``bindings`` are the module's objects, whose decorators register routes."""
+    for decorator in function.decorators:
+        if decorator in MARKS:
+            return _seen(path, function, MARKS[decorator], Rank.MARKED, f"is marked with {decorator}")
+        if decorator in FOREIGN_MARKS:
+            return _seen(path, function, None, Rank.UNUSABLE, FOREIGN_MARKS[decorator])
+        if decorator.partition(".")[0] in bindings:
+            return _seen(path, function, None, Rank.UNUSABLE, f"is registered with {decorator.partition('.')[0]}")
+    signature, why = _shape(function)
+    rank = Rank.NAMED if function.name in FUNCTION_NAMES else Rank.SHAPED
+    sighting = _seen(path, function, signature, rank if signature else Rank.UNUSABLE, why)
+    return replace(sighting, function=function)
+
+
+def overrule(sighting: Sighting, signature: Signature) -> Sighting | None:
+    """Return ``sighting`` as called by the ``signature`` its author states, None where its parameters do not fit."""
+    if sighting.function is None or not sighting.function.takes(ARITY[signature]):
+        return None
+    rank = Rank.NAMED if sighting.function.name in FUNCTION_NAMES else Rank.GUESSED
+    label = str(sighting.function).removeprefix("def ")
+    why = f"can be called as spec.signature {signature.value} says"
+    return replace(sighting, label=label, signature=signature, rank=rank, why=why)
+
+
+def _seen(path: str, function: modules.Function, signature: Signature | None, rank: Rank, why: str) -> Sighting:
+    label = str(function).removeprefix("def ") if signature else str(function)
+    return Sighting(function.name, path, function.line, label, signature, rank, why, path)
+
+
+def _shape(function: modules.Function) -> tuple[Signature | None, str]:
+    """Return the convention that the parameters of ``function`` show, and the reason; None when they show none."""
+    names = [parameter.name.lower() for parameter in function.parameters if parameter.required]
+    signature = _by_names(names)
+    if len(names) == 1:
+        return _single(function)
+    if signature:
+        return signature, SHAPE[signature]
+    if names == ["context", "event"]:
+        return None, "has the order (context, event); write (event, context)"
+    if not names:
+        return None, "takes no argument; a handler takes a request, a CloudEvent, or (event, context)"
+    return None, "has parameters of no known shape"
+
+
+def _by_names(names: list[str]) -> Signature | None:
+    """Return the convention whose customary parameter names are ``names``."""
+    match names:
+        case ["scope", "receive", "send"]:
+            return Signature.ASGI
+        case ["environ" | "env", "start_response"]:
+            return Signature.WSGI
+        case ["event" | "_event" | "evt", second] if second in _CONTEXT_NAMES:
+            return Signature.LAMBDA
+    return None
+
+
+def _single(function: modules.Function) -> tuple[Signature | None, str]:
+    """Return the convention of a function with one required parameter, from annotation, then name."""
+    parameter = next(p for p in function.parameters if p.required)
+    kinds = {name.rpartition(".")[2] for name in parameter.annotation}
+    name = parameter.name.lower()
+    rules = (
+        ("CloudEvent" in kinds, Signature.CLOUDEVENT, SHAPE[Signature.CLOUDEVENT]),
+        ("azure.functions.HttpRequest" in parameter.annotation, None, "takes an Azure HttpRequest: not supported"),
+        ("Request" in kinds or name in _REQUEST_NAMES, Signature.HTTP, SHAPE[Signature.HTTP]),
+        (bool(kinds & _PLAIN_TYPES), None, f"takes one {'/'.join(sorted(kinds))}, neither request nor CloudEvent"),
+        (name in _EVENT_NAMES, Signature.CLOUDEVENT, SHAPE[Signature.CLOUDEVENT]),
+        (function.name in FUNCTION_NAMES, Signature.HTTP, "takes one argument and is named as a handler"),
+    )
+    unknown = None, f"takes one argument `{parameter.name}`, which says neither request nor event"
+    return next(((signature, why) for holds, signature, why in rules if holds), unknown)
+
+
+def read_binding(module: modules.Module, binding: modules.Binding, depth: int = 0) -> Sighting:
+    """Return what ``binding`` is, from its constructor, a class or factory of the module, or what it wraps."""
+    signature, why = _constructed(module, binding, depth)
+    rank = Rank.APPLICATION if signature else Rank.UNUSABLE
+    label = f"{binding.name} = {binding.constructor.rpartition('.')[2]}(...)"
+    return Sighting(binding.name, module.path, binding.line, label, signature, rank, why, module.path)
+
+
+def _constructed(module: modules.Module, binding: modules.Binding, depth: int) -> tuple[Signature | None, str]:
+    made = binding.constructor
+    full = made if made in APPLICATIONS or "." in made else _BY_LAST_PART.get(made, made)
+    if full in APPLICATIONS:
+        kind = full.rpartition(".")[2].removeprefix("get_").removesuffix("_application")
+        return APPLICATIONS[full], f"is a {_KINDS.get(full, kind)} application ({APPLICATIONS[full].value.upper()})"
+    if made in FOREIGN_APPLICATIONS:
+        return None, FOREIGN_APPLICATIONS[made]
+    if made in module.classes:
+        return _called(made, module.classes[made])
+    if made in module.functions:
+        return _factory(module, module.functions[made])
+    for name in binding.arguments:
+        inner = module.bindings.get(name)
+        if inner is not None and inner is not binding and depth < 8:  # noqa: PLR2004  (deeper wrapping is a loop)
+            signature, why = _constructed(module, inner, depth + 1)
+            if signature:
+                return signature, f"wraps `{name}`, which {why}"
+    return None, f"is the result of {made}(), whose calling convention the source does not show"
+
+
+_KINDS = {
+    "django.core.wsgi.get_wsgi_application": "Django",
+    "django.core.asgi.get_asgi_application": "Django",
+    "bottle.default_app": "Bottle",
+    "falcon.asgi.App": "Falcon",
+    "falcon.App": "Falcon",
+    "mangum.Mangum": "Mangum",
+}
+
+
+def _called(name: str, methods: dict[str, modules.Function]) -> tuple[Signature | None, str]:
+    """Return the convention of instances of a class, from its ``__call__``."""
+    call = methods.get("__call__")
+    names = [p.name.lower() for p in call.parameters[1:] if p.required] if call else []
+    signature = _by_names(names)
+    if signature:
+        return signature, f"is an instance of {name}, which {SHAPE[signature]}"
+    return None, f"is an instance of {name}, whose calling convention the source does not show"
+
+
+def _factory(module: modules.Module, function: modules.Function) -> tuple[Signature | None, str]:
+    """Return the convention of what a function of this module makes: the one application it constructs."""
+    calls = [node for statement in function.body for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    names = {modules.dotted(call.func, module.imports) for call in calls}
+    known = {name for name in names if name in APPLICATIONS}
+    if len(known) == 1:
+        full = known.pop()
+        kind = _KINDS.get(full, full.rpartition(".")[2])
+        return APPLICATIONS[
+            full
+        ], f"is a {kind} application ({APPLICATIONS[full].value.upper()}) made by {function.name}()"
+    return None, f"is the result of {function.name}(), whose calling convention the source does not show"

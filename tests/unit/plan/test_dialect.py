@@ -1,0 +1,309 @@
+"""The dialect is read from the source alone, and says why."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from mayfly import errors
+from mayfly.model import build
+from mayfly.plan import dialect, tree
+
+
+def _tree(files: dict[str, str]) -> tree.SourceTree:
+    return tree.make_tree({path: textwrap.dedent(text).encode() for path, text in files.items()})
+
+
+def _detect(files: dict[str, str], handler: str | None = None, signature: str = "auto") -> dialect.Dialect:
+    return dialect.detect(_tree(files), handler=handler, signature=build.Signature(signature))
+
+
+FOUND = {
+    "plain hello(request)": ({"handler.py": "def hello(request): ..."}, "handler:hello", "http"),
+    "plain handle(req)": ({"handler.py": "def handle(req): ..."}, "handler:handle", "http"),
+    "async request": ({"main.py": "async def anything(request): ..."}, "main:anything", "http"),
+    "flask annotation": (
+        {"main.py": "import flask\ndef thumb(r: flask.Request) -> str: ..."},
+        "main:thumb",
+        "http",
+    ),
+    "conventional name, any parameter": ({"main.py": "def main(x): ..."}, "main:main", "http"),
+    "default parameters do not count": ({"main.py": "def run(request, db=None): ..."}, "main:run", "http"),
+    "framework http mark": (
+        {"main.py": "import functions_framework\n@functions_framework.http\ndef f(r): ...\ndef g(request): ..."},
+        "main:f",
+        "http",
+    ),
+    "framework http mark by name": (
+        {"main.py": "from functions_framework import http\n@http\ndef f(r): ..."},
+        "main:f",
+        "http",
+    ),
+    "framework event mark": (
+        {"main.py": "import functions_framework as ff\n@ff.cloud_event\ndef on_order(e): ..."},
+        "main:on_order",
+        "cloudevent",
+    ),
+    "framework aio mark": (
+        {"main.py": "import functions_framework.aio\n@functions_framework.aio.http\nasync def f(r): ..."},
+        "main:f",
+        "http",
+    ),
+    "cloudevent annotation": (
+        {"handler.py": "from cloudevents.http import CloudEvent\ndef created(x: CloudEvent): ..."},
+        "handler:created",
+        "cloudevent",
+    ),
+    "cloudevent text annotation": (
+        {"handler.py": "def created(x: 'CloudEvent | None') -> None: ..."},
+        "handler:created",
+        "cloudevent",
+    ),
+    "cloudevent name": ({"handler.py": "def on_created(event): ..."}, "handler:on_created", "cloudevent"),
+    "lambda": (
+        {"lambda_function.py": "def lambda_handler(event, context): ..."},
+        "lambda_function:lambda_handler",
+        "lambda",
+    ),
+    "lambda handler": ({"handler.py": "def handler(event, context): ..."}, "handler:handler", "lambda"),
+    "lambda wrapped": (
+        {"app.py": "from x import logged\n@logged(level=3)\ndef handler(event, _context): ..."},
+        "app:handler",
+        "lambda",
+    ),
+    "lambda beside helper": (
+        {"handler.py": "def parse(request): ...\ndef lambda_handler(event, context): ..."},
+        "handler:lambda_handler",
+        "lambda",
+    ),
+    "lambda only file": ({"payments.py": "def callback(event, context): ..."}, "payments:callback", "lambda"),
+    "fastapi": (
+        {"main.py": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/')\ndef index(request): ..."},
+        "main:app",
+        "asgi",
+    ),
+    "fastapi alias": ({"main.py": "import fastapi as f\nshop: object = f.FastAPI(title='x')"}, "main:shop", "asgi"),
+    "starlette": (
+        {"asgi.py": "from starlette.applications import Starlette\napplication = Starlette()"},
+        "asgi:application",
+        "asgi",
+    ),
+    "quart": ({"app.py": "from quart import Quart\napp = Quart(__name__)"}, "app:app", "asgi"),
+    "flask": (
+        {"app.py": "from flask import Flask\napp = Flask(__name__)\n@app.route('/')\ndef hello(): ..."},
+        "app:app",
+        "wsgi",
+    ),
+    "flask under a guard": (
+        {"app.py": "from flask import Flask\napp = Flask(__name__)\nif __name__ == '__main__':\n    app = app.run()"},
+        "app:app",
+        "wsgi",
+    ),
+    "flask factory": (
+        {"app.py": "from flask import Flask\ndef create_app():\n    a = Flask('x')\n    return a\napp = create_app()"},
+        "app:app",
+        "wsgi",
+    ),
+    "bottle": ({"app.py": "import bottle\napp = bottle.default_app()"}, "app:app", "wsgi"),
+    "django wsgi": (
+        {"shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()"},
+        "shop.wsgi:application",
+        "wsgi",
+    ),
+    "django asgi": (
+        {"asgi.py": "from django.core.asgi import get_asgi_application\napplication = get_asgi_application()"},
+        "asgi:application",
+        "asgi",
+    ),
+    "django template has both": (
+        {
+            "manage.py": "def main(): ...",
+            "shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()",
+            "shop/asgi.py": "from django.core.asgi import get_asgi_application\napplication = get_asgi_application()",
+        },
+        "shop.wsgi:application",
+        "wsgi",
+    ),
+    "raw asgi": ({"main.py": "async def app(scope, receive, send): ..."}, "main:app", "asgi"),
+    "raw wsgi": ({"main.py": "def app(environ, start_response): ..."}, "main:app", "wsgi"),
+    "asgi class": (
+        {"main.py": "class App:\n    async def __call__(self, scope, receive, send): ...\napp = App()"},
+        "main:app",
+        "asgi",
+    ),
+    "asgi wrapped": (
+        {"main.py": "from fastapi import FastAPI\nfrom m import Timing\ninner = FastAPI()\napp = Timing(inner)"},
+        "main:app",
+        "asgi",
+    ),
+    "asgi app preferred to mangum": (
+        {"main.py": "from fastapi import FastAPI\nfrom mangum import Mangum\napp = FastAPI()\nhandler = Mangum(app)"},
+        "main:app",
+        "asgi",
+    ),
+    "two apps, one called app": (
+        {"main.py": "from fastapi import FastAPI\nadmin = FastAPI()\napp = FastAPI()\napp.mount('/admin', admin)"},
+        "main:app",
+        "asgi",
+    ),
+    "app in package": ({"app/main.py": "from fastapi import FastAPI\napp = FastAPI()"}, "app.main:app", "asgi"),
+    "app imported": (
+        {"main.py": "from shop.web import app", "shop/web.py": "from fastapi import FastAPI\napp = FastAPI()"},
+        "main:app",
+        "asgi",
+    ),
+    "handler imported relatively": (
+        {"pkg/__init__.py": "from .core import handler", "pkg/core.py": "def handler(event, context): ..."},
+        "pkg:handler",
+        "lambda",
+    ),
+    "defined in try": (
+        {"main.py": "try:\n    import x\nexcept ImportError:\n    x = None\nelse:\n    def main(request): ..."},
+        "main:main",
+        "http",
+    ),
+    "alias assignment": ({"main.py": "def _x(event, context): ...\nhandler = _x"}, "main:handler", "lambda"),
+    "tests are not handlers": (
+        {"shop.py": "def buy(request): ...", "test_shop.py": "def test_buy(request): ..."},
+        "shop:buy",
+        "http",
+    ),
+    "byte order mark and coding line": (
+        {"main.py": "\ufeff# -*- coding: utf-8 -*-\ndef main(req): ..."},
+        "main:main",
+        "http",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "handler", "signature"), FOUND.values(), ids=FOUND)
+def test_detected(files: dict[str, str], handler: str, signature: str) -> None:
+    """Each customary way of writing a function is understood without any configuration."""
+    found = _detect(files)
+    assert (found.handler, found.signature) == (handler, signature)
+    assert found.reason.startswith("`")
+    assert " in " in found.reason
+
+
+CHOSEN = {
+    "module:name": ("shop:b", "auto", "shop:b", "lambda"),
+    "module.name": ("shop.b", "auto", "shop:b", "lambda"),
+    "name alone": ("b", "auto", "shop:b", "lambda"),
+    "weak name with signature": ("shop:c", "http", "shop:c", "http"),
+    "signature overrules shape": ("shop:a", "cloudevent", "shop:a", "cloudevent"),
+    "signature alone": (None, "lambda", "shop:b", "lambda"),
+    "attribute path with signature": ("shop:D.call", "http", "shop:D.call", "http"),
+    "module alone": ("one", "auto", "one:only", "http"),
+}
+
+
+@pytest.mark.parametrize(("handler", "asked", "expected", "signature"), CHOSEN.values(), ids=CHOSEN)
+def test_chosen(handler: str | None, asked: str, expected: str, signature: str) -> None:
+    """What the author states wins over what the source shows."""
+    files = {
+        "shop.py": "def a(request): ...\ndef b(event, context): ...\ndef c(thing): ...\nclass D:\n    pass",
+        "one.py": "def only(request): ...",
+    }
+    found = _detect(files, handler, asked)
+    assert (found.handler, found.signature) == (expected, signature)
+
+
+REFUSED = {
+    "nothing there": ({"readme.py": "X = 1"}, None, "auto", "no handler found: looked in readme.py"),
+    "no python": ({"index.js": "x"}, None, "auto", "holds no Python file"),
+    "no argument": ({"main.py": "def main(): ..."}, None, "auto", "main.py:1 `def main()` takes no argument"),
+    "nuclio order": ({"main.py": "def handler(context, event): ..."}, None, "auto", "write (event, context)"),
+    "openwhisk": ({"main.py": "def main(args: dict): ..."}, None, "auto", "neither request nor CloudEvent"),
+    "azure": (
+        {"main.py": "import azure.functions as func\ndef main(req: func.HttpRequest): ..."},
+        None,
+        "auto",
+        "Azure HttpRequest",
+    ),
+    "azure app": (
+        {"function_app.py": "import azure.functions as f\napp = f.FunctionApp()"},
+        None,
+        "auto",
+        "FunctionApp",
+    ),
+    "several": (
+        {"main.py": "def a(request): ...\n\ndef b(request): ..."},
+        None,
+        "auto",
+        "main.py:3 `b(request)` takes a request (http)",
+    ),
+    "several files": (
+        {"main.py": "def lambda_handler(event, context): ...", "app.py": "def lambda_handler(event, context): ..."},
+        None,
+        "auto",
+        "several handlers fit",
+    ),
+    "missing module": (
+        {"main.py": "def f(request): ..."},
+        "shop:f",
+        "auto",
+        "no module 'shop' (shop.py); it holds main.py",
+    ),
+    "missing function": (
+        {"main.py": "def first(request): ...\ndef second(request): ..."},
+        "main:third",
+        "auto",
+        "main.py has no `third`; it defines first (line 1), second (line 2)",
+    ),
+    "missing bare name": ({"main.py": "def first(request): ..."}, "third", "auto", "no handler named 'third' found"),
+    "unknown factory": ({"main.py": "from x import make\napp = make()"}, "main:app", "auto", "result of x.make()"),
+    "arity": (
+        {"main.py": "def f(request): ..."},
+        "main:f",
+        "lambda",
+        "`def f(request)` (main.py:1) cannot be called with the 2 arguments of signature lambda",
+    ),
+    "signature fits nothing": (
+        {"main.py": "def f(request): ..."},
+        None,
+        "asgi",
+        "no handler with signature asgi found",
+    ),
+    "route is not a handler": (
+        {"main.py": "from x import app as a\napi = a.make()\n@api.get('/')\ndef index(request): ..."},
+        None,
+        "auto",
+        "is registered with api",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "handler", "signature", "text"), REFUSED.values(), ids=REFUSED)
+def test_refused(files: dict[str, str], handler: str | None, signature: str, text: str) -> None:
+    """A refusal names what was seen, with file and line, and how to choose."""
+    with pytest.raises(errors.HandlerError) as caught:
+        _detect(files, handler, signature)
+    assert text in str(caught.value)
+    assert "spec." in str(caught.value)
+
+
+SYNTAX = {
+    "colon": ("def f(x)\n    pass\n", "main.py:1: expected ':'\n    def f(x)\n            ^"),
+    "indentation": ("def f(x):\nreturn 1\n", "main.py:2: expected an indented block"),
+    "python 2": ("x = 1\nprint 'a'\n", "main.py:2: Missing parentheses"),
+    "null byte": ("x = 1\0\n", "null bytes"),
+    "deep": ("(" * 500, "too many nested parentheses"),
+    "very deep": ("x = " + "-" * 100_000 + "1", "main.py"),
+    "walrus at top": ("x := 1\n", "main.py:1: invalid syntax"),
+    "undecodable": ("# coding: utf-99\n", "unknown encoding"),
+}
+
+
+@pytest.mark.parametrize(("source", "text"), SYNTAX.values(), ids=SYNTAX)
+def test_syntax(source: str, text: str) -> None:
+    """A file that does not parse is reported with its line and the place in it."""
+    with pytest.raises(errors.SyntaxProblem) as caught:
+        _detect({"main.py": source})
+    assert text in str(caught.value)
+
+
+def test_nothing_runs() -> None:
+    """Reading a module never executes it."""
+    found = _detect({"main.py": "raise SystemExit\nimport os; os._exit(1)\ndef main(request): ..."})
+    assert found.handler == "main:main"
