@@ -9,7 +9,7 @@ import asyncio
 import builtins
 import contextlib
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -67,7 +67,7 @@ class Answer:
         with self._sender.translated():
             return await self._response.read()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Give the body piece by piece, as it comes."""
         with self._sender.translated():
             async for chunk in self._response.content.iter_any():
@@ -161,7 +161,7 @@ class Cluster:
         *,
         fields: str | None = None,
         limit: int = PAGE,
-    ) -> AsyncIterator[Page]:
+    ) -> AsyncGenerator[Page, None]:
         """Give a list page by page, all pages of one moment.
 
         Raises:
@@ -190,7 +190,7 @@ class Cluster:
         resource_version: str | None = None,
         seconds: float = WATCH_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
-    ) -> AsyncIterator[Change]:
+    ) -> AsyncGenerator[Change, None]:
         """Give what changes after ``resource_version``, until the server ends the watch after ``seconds``.
 
         ``None`` starts with an ADDED for every object that exists. One watch only: resuming and listing again is
@@ -230,7 +230,7 @@ class Cluster:
         since_seconds: int | None = None,
         previous: bool = False,
         timestamps: bool = False,
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Give a container's log line by line, without line ends; with ``follow`` until the container ends.
 
         ``tail`` keeps the last lines only, ``previous`` reads the container that ran before the last restart,

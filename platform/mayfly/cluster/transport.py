@@ -6,10 +6,11 @@ import contextlib
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import aiohttp
+import yarl
 
 from mayfly import errors
 from mayfly.cluster import access, answer
@@ -110,7 +111,7 @@ class Transport:
             authorization = await self.access.authorization(fresh=fresh)
             response = await session.request(
                 method,
-                self.access.host + path,
+                yarl.URL(self.access.host + path, encoded=True),
                 params=query,
                 headers={
                     **(headers or {}),
@@ -123,7 +124,7 @@ class Transport:
                 proxy=self.access.proxy,
                 server_hostname=self.access.tls_server_name,
             )
-            if fresh or response.status != _UNAUTHORIZED or not (replayable and self.access.renewable):
+            if fresh or response.status != _UNAUTHORIZED or not (replayable and self.access.proof.renewable):
                 return response
             response.release()
         raise AssertionError("unreachable")  # pragma: no cover
@@ -140,13 +141,10 @@ class Transport:
         return self._session
 
     @contextlib.contextmanager
-    def translated(self) -> Any:
+    def translated(self) -> Iterator[None]:
         """Turn what the HTTP library raises into ``errors.Unreachable``."""
         try:
             yield
         except _FAILURES as error:
             detail = str(error) or type(error).__name__
             raise errors.Unreachable(f"the Kubernetes API at {self.access.host} did not answer: {detail}") from error
-
-
-Allowed = Callable[[], bool]
