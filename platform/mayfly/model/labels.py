@@ -10,6 +10,8 @@ PAUSED = f"{names.GROUP}/paused"
 """Annotation: while ``"true"`` the controller leaves the Function as it is."""
 REBUILD = f"{names.GROUP}/rebuild"
 """Annotation: any new value asks for a build although the source did not change."""
+APPLIED = f"{names.GROUP}/applied"
+"""Annotation on what Mayfly makes: digest of the object as it was last applied."""
 
 SIGNATURE = f"{names.GROUP}/signature"
 HANDLER = f"{names.GROUP}/handler"

@@ -1,0 +1,67 @@
+"""Verdicts on a Knative Service: is the newest revision deployed, is it routed? Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mayfly.model import names
+from mayfly.reconcile import diagnose, observe, verdicts
+
+
+def needs_revision(service: observe.Object) -> str | None:
+    """Return the name of the revision whose own status is needed to judge ``service``, ``None`` when it is not.
+
+    It is needed while the newest revision is not ready, and for a ready image, whose digest only it knows.
+    """
+    told = service.get("status") or {}
+    return told.get("latestCreatedRevisionName") if observe.is_current(service) else None
+
+
+def judge_deployed(
+    service: observe.Object,
+    revision: observe.Object | None,
+    pods: tuple[observe.Object, ...],
+    context: diagnose.Context,
+) -> verdicts.Verdict:
+    """Return whether the newest revision's instances start; ``pods`` are those of that revision."""
+    told = service.get("status") or {}
+    newest, ready = told.get("latestCreatedRevisionName"), told.get("latestReadyRevisionName")
+    configured = observe.find_condition(service, "ConfigurationsReady")
+    if not observe.is_current(service):
+        return verdicts.deploying("Knative has not yet taken up the newest spec")
+    trouble = diagnose.diagnose_pods(pods, context)
+    if configured.get("status") == "True" and newest and newest == ready:
+        # It has served; an instance that only takes long to wake is no news.
+        return trouble if trouble is not None and trouble.truth == "False" else verdicts.deployed(newest)
+    if trouble is not None:
+        return verdicts.still_serving(trouble, ready if ready != newest else None)
+    if failed := diagnose.diagnose_revision(revision, context):
+        return verdicts.still_serving(failed, ready if ready != newest else None)
+    if configured.get("status") == "False":
+        failed = diagnose.explain_failure(configured.get("reason", ""), configured.get("message", ""), context)
+        return verdicts.still_serving(failed, ready if ready != newest else None)
+    return verdicts.deploying(f"revision {newest} is starting" if newest else "the first revision is being made")
+
+
+def judge_routed(service: observe.Object) -> verdicts.Verdict:
+    """Return whether the gateway serves the newest revision that is ready."""
+    told = service.get("status") or {}
+    routes = observe.find_condition(service, "RoutesReady")
+    if not observe.is_current(service):
+        return verdicts.routing("Knative has not yet taken up the newest spec")
+    if routes.get("status") == "True":
+        return verdicts.routed(told.get("url", ""))
+    if routes.get("reason") == "IngressNotConfigured":
+        annotations = service["metadata"].get("annotations") or {}
+        return verdicts.no_gateway(annotations.get(names.INGRESS_CLASS_ANNOTATION, ""))
+    if routes.get("reason") in {"RevisionMissing", None} or not told.get("latestReadyRevisionName"):
+        return verdicts.awaiting_revision()
+    if routes.get("status") == "False":
+        return verdicts.Verdict("False", routes.get("reason", "RouteFailed"), routes.get("message", ""))
+    return verdicts.Verdict("Unknown", routes.get("reason") or "Routing", routes.get("message", ""))
+
+
+def find_digest(revision: observe.Object | None) -> str | None:
+    """Return the image by digest as Knative resolved it, ``None`` when it has not or was told not to."""
+    containers: list[dict[str, Any]] = ((revision or {}).get("status") or {}).get("containerStatuses") or []
+    return next((str(status["imageDigest"]) for status in containers if status.get("imageDigest")), None)

@@ -1,0 +1,260 @@
+"""The sentence: observe, build, deploy, judge, report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from mayfly import errors
+from mayfly.cluster import client, kinds, watch
+from mayfly.model import build, function, names, status
+from mayfly.reconcile import building, deployed, diagnose, observe, report, request, verdicts, waiting
+from mayfly.resources import compare, owner, service
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 5.0
+"""How often a revision that is starting is looked at: its pods' Events and the clock wake nobody."""
+NOT_OWNED_SECONDS = 30.0
+"""How often a name that is taken is tried again: nothing tells us of Services without our labels."""
+FIRST_WAIT_SECONDS = 0.5
+"""How long the builder is waited for in place, so that a small change needs one exchange; longer waits go aside."""
+BY_FUNCTION = "function"
+"""Name of the index of Services and pods by their Function, ``namespace/name``."""
+
+
+class Recorder(Protocol):
+    """Whoever tells of Events; ``events.Recorder`` is one."""
+
+    record: Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Live copies of what is read at every turn; ``pods`` is indexed ``BY_FUNCTION``."""
+
+    functions: watch.Cache
+    services: watch.Cache
+    pods: watch.Cache
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What the deploy phase found or made: ``service`` is ``None`` when there is none, or none of ours."""
+
+    service: observe.Object | None
+    verdict: verdicts.Verdict | None = None
+
+
+@dataclass
+class Reconciler:
+    """Bring one Function at a time to what its spec says."""
+
+    cluster: client.Cluster
+    copies: Copies
+    builder: building.Builder
+    recorder: Recorder
+    options: service.Options = field(default_factory=service.Options)
+    wake: Callable[[watch.Key], None] = lambda _key: None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        self._waiters = waiting.Waiters(self.builder, self.wake)
+
+    async def close(self) -> None:
+        """Stop waiting for builds; the builder goes on with them."""
+        await self._waiters.close()
+
+    async def reconcile(self, key: watch.Key) -> float | None:
+        """Take one Function one turn further; return the seconds after which to look again, ``None`` for never.
+
+        Raises:
+            ClusterError: the API server did not do what was asked; what is in its power to say is in the status.
+        """
+        seen = self._observe(key)
+        if seen is None or seen.at_rest:
+            self._waiters.drop(key)
+            return None
+        built = await self._build(key, seen)
+        made = await self._deploy(seen, built.image)
+        after, again = await self._judge(seen, built, made)
+        await self._write(seen, after)
+        return again
+
+    # Observe
+
+    def _observe(self, key: watch.Key) -> observe.Observation | None:
+        found = self.copies.functions.get(key.namespace, key.name)
+        if found is None:
+            return None
+        pods = self.copies.pods.by_index(BY_FUNCTION, f"{key.namespace}/{key.name}")
+        return observe.Observation(found, self.copies.services.get(key.namespace, key.name), tuple(pods))
+
+    # Build
+
+    async def _build(self, key: watch.Key, seen: observe.Observation) -> building.Outcome:
+        """Return where the build stands, asking the builder only when the status does not say it."""
+        try:
+            spec = seen.parse_spec()
+            wanted = await self._make_request(seen, spec)
+            need = building.plan_build(seen.before, wanted)
+            if wanted is None or need is building.Need.NOTHING:
+                self._waiters.drop(key)
+                return building.reuse_build(seen.before, spec.source)
+            if need is building.Need.GIVE_UP:
+                return building.repeat_failure(seen.before)
+            answer = await self._waiters.ask(key, wanted, wait_seconds=FIRST_WAIT_SECONDS)
+        except errors.ClusterError:
+            raise
+        except errors.MayflyError as error:
+            return building.record_trouble(seen.before, error)
+        return building.record_build(seen.before, wanted, answer)
+
+    async def _make_request(self, seen: observe.Observation, spec: function.FunctionSpec) -> build.BuildRequest | None:
+        reference = spec.source.config_map
+        config_map = None
+        if reference is not None:
+            try:
+                config_map = await self.cluster.get(kinds.CONFIGMAP, seen.owned_by.namespace, reference.name)
+            except errors.NotFound:
+                log.debug("config map of a source is absent", extra={"function": seen.owned_by.name})
+        return request.make_request(seen.owned_by, spec, config_map=config_map, rebuild=seen.rebuild)
+
+    # Deploy
+
+    async def _deploy(self, seen: observe.Observation, image: str | None) -> Deployment:
+        """Return the Knative Service as it should be, written only when the live one differs."""
+        live = seen.service
+        if live is not None and not owner.is_owned(live, seen.owned_by):
+            return Deployment(None, verdicts.not_owned(seen.owned_by.name))
+        if image is None:
+            return Deployment(live)
+        try:
+            desired = service.make_service(seen.owned_by, seen.parse_spec(), image=image, options=self.options)
+            if live is not None and compare.find_drift(live, desired) is None:
+                return Deployment(live)
+            return await self._apply(seen, desired)
+        except (errors.SpecError, errors.Invalid, errors.Forbidden) as error:
+            return Deployment(live, verdicts.deploy_refused(error))
+
+    async def _apply(self, seen: observe.Observation, desired: Mapping[str, Any]) -> Deployment:
+        """Apply ``desired`` over exactly the object that was seen.
+
+        A Service that was not seen is never taken over: without force, its maker's fields are in conflict with ours.
+        One that has changed meanwhile is refused too, so a controller that lost its lease cannot turn back time.
+        """
+        if seen.service is not None:
+            return Deployment(await self._force(seen.service, desired))
+        try:
+            return Deployment(await self.cluster.apply(desired, manager=names.CONTROLLER, force=False))
+        except errors.Conflict:
+            # The copy holds only Services with our labels: look whose this one is.
+            live = await self.cluster.get(kinds.KSERVICE, seen.owned_by.namespace, seen.owned_by.name)
+            if not owner.is_owned(live, seen.owned_by):
+                return Deployment(None, verdicts.not_owned(seen.owned_by.name))
+            return Deployment(await self._force(live, desired))
+
+    async def _force(self, live: observe.Object, desired: Mapping[str, Any]) -> observe.Object:
+        metadata = desired["metadata"] | {"resourceVersion": live["metadata"]["resourceVersion"]}
+        return await self.cluster.apply({**desired, "metadata": metadata}, manager=names.CONTROLLER)
+
+    # Judge
+
+    async def _judge(
+        self, seen: observe.Observation, built: building.Outcome, made: Deployment
+    ) -> tuple[status.FunctionStatus, float | None]:
+        """Return the status to be written and the seconds after which to look again."""
+        now = self.clock()
+        if made.service is None:
+            waits = made.verdict or verdicts.awaiting_build()
+            said = report.Verdicts(built.verdict, waits, verdicts.awaiting_revision())
+            after = report.describe_service(built.status, None, seen)
+        else:
+            said, after = await self._judge_service(seen, built, made, now)
+        after = report.make_status(after, said, generation=seen.generation, now=now)
+        return after, self._plan_next(seen.before, after, said, now)
+
+    async def _judge_service(
+        self, seen: observe.Observation, built: building.Outcome, made: Deployment, now: datetime
+    ) -> tuple[report.Verdicts, status.FunctionStatus]:
+        live = made.service or {}
+        spec = _spec_or_default(seen)
+        revision = await self._get_revision(seen, live, spec)
+        after = report.describe_service(built.status, live, seen)
+        after = report.describe_image(after, revision, provided=spec.source.image)
+        pods = seen.pods_of((live.get("status") or {}).get("latestCreatedRevisionName") or "")
+        context = diagnose.Context(spec, after.image or "", now, await self._get_events(seen, pods, now))
+        judged = deployed.judge_deployed(live, revision, pods, context)
+        return report.Verdicts(built.verdict, made.verdict or judged, deployed.judge_routed(live)), after
+
+    async def _get_revision(
+        self, seen: observe.Observation, live: observe.Object, spec: function.FunctionSpec
+    ) -> observe.Object | None:
+        """Return the newest revision where its status matters, ``None`` elsewhere."""
+        name = deployed.needs_revision(live)
+        settled = name == (live.get("status") or {}).get("latestReadyRevisionName")
+        known = seen.before.revision == name and "@sha256:" in (seen.before.image or "")
+        if name is None or (settled and (spec.source.image is None or known)):
+            return None
+        try:
+            return await self.cluster.get(kinds.REVISION, seen.owned_by.namespace, name)
+        except errors.NotFound:
+            return None
+
+    async def _get_events(
+        self, seen: observe.Observation, pods: tuple[observe.Object, ...], now: datetime
+    ) -> tuple[str, ...]:
+        """Return the messages of the warning Events of a pod that waits for its volumes, newest last."""
+        stuck = next((pod for pod in pods if diagnose.awaits_mount(pod, now)), None)
+        if stuck is None:
+            return ()
+        fields = f"involvedObject.uid={stuck['metadata']['uid']},type=Warning"
+        found = await self.cluster.list(kinds.EVENT, seen.owned_by.namespace, fields=fields)
+        found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+        return tuple(str(event.get("message", "")) for event in found)
+
+    def _plan_next(
+        self, before: status.FunctionStatus, after: status.FunctionStatus, said: report.Verdicts, now: datetime
+    ) -> float | None:
+        if said.built.truth == "Unknown" and said.built.reason != "Building":
+            condition = before.get_condition(status.ConditionType.BUILT)
+            same = condition is not None and condition.reason == said.built.reason
+            return building.plan_pause(condition if same else None, now=now)
+        if said.deployed.reason == "NotOwned":
+            return NOT_OWNED_SECONDS
+        starting = after.url is not None and said.deployed.truth == "Unknown"
+        return LOOK_AGAIN_SECONDS if starting else None
+
+    # Report
+
+    async def _write(self, seen: observe.Observation, after: status.FunctionStatus) -> None:
+        """Write the status if it differs from what was seen, then tell of the changes."""
+        if after.to_object() == (seen.manifest.get("status") or {}):
+            return
+        await self.cluster.apply_status(
+            {
+                "apiVersion": names.API_VERSION,
+                "kind": names.KIND,
+                "metadata": {
+                    "namespace": seen.owned_by.namespace,
+                    "name": seen.owned_by.name,
+                    "resourceVersion": seen.resource_version,
+                },
+                "status": after.to_object(),
+            },
+            manager=names.CONTROLLER,
+        )
+        for event in report.plan_events(seen.before, after):
+            self.recorder.record(seen.manifest, reason=event.reason, message=event.message, type=event.type)
+
+
+def _spec_or_default(seen: observe.Observation) -> function.FunctionSpec:
+    """Return the spec for the words of a diagnosis; an unreadable one has been judged already."""
+    try:
+        spec: function.FunctionSpec = seen.parse_spec()
+    except errors.SpecError:
+        return function.FunctionSpec(source=function.Source())
+    return spec

@@ -1,0 +1,126 @@
+"""The vocabulary of a Function's conditions: every reason and every message, in one place.
+
+Each function names one thing that can be said about a Function. Messages name the offending thing and the fix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mayfly import errors
+from mayfly.model import build, status
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one condition says: its status, a CamelCase reason for machines, a message for people."""
+
+    truth: status.Truth
+    reason: str
+    message: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the condition is True."""
+        return self.truth == "True"
+
+
+# Built
+
+
+def built(image: str) -> Verdict:
+    """Say that the source has become ``image``."""
+    return Verdict("True", "Built", f"image {image}")
+
+
+def image_provided() -> Verdict:
+    """Say that there is nothing to build."""
+    return Verdict("True", "ImageProvided", "spec.source.image is run as it is; nothing is built")
+
+
+def building(state: build.BuildState) -> Verdict:
+    """Say that the builder is at work."""
+    return Verdict("Unknown", "Building", f"the build is {state}")
+
+
+def build_failed(reason: str, message: str) -> Verdict:
+    """Say that the source cannot become an image until it changes."""
+    return Verdict("False", reason, message or "the build failed; its last lines are in status.build.log")
+
+
+def build_delayed(reason: str, message: str) -> Verdict:
+    """Say that the build could not be done for now and is tried again."""
+    return Verdict("Unknown", reason, f"{message.rstrip('. ')}; trying again by itself")
+
+
+def spec_refused(error: errors.MayflyError) -> Verdict:
+    """Say that the manifest breaks a rule which the API server could not check."""
+    return Verdict("False", error.reason, str(error))
+
+
+def still_serving(verdict: Verdict, revision: str | None) -> Verdict:
+    """Return ``verdict`` with the reassurance that an older revision serves meanwhile, if one does."""
+    if verdict.holds or revision is None:
+        return verdict
+    return Verdict(verdict.truth, verdict.reason, f"{verdict.message} (revision {revision} keeps serving)")
+
+
+# Deployed
+
+
+def awaiting_build() -> Verdict:
+    """Say that nothing can happen before there is an image."""
+    return Verdict("Unknown", "AwaitingBuild", "waits for the build")
+
+
+def deploying(message: str) -> Verdict:
+    """Say that the newest revision is on its way."""
+    return Verdict("Unknown", "Deploying", message)
+
+
+def deployed(revision: str) -> Verdict:
+    """Say that the newest revision's instances have started."""
+    return Verdict("True", "Deployed", f"revision {revision} is ready")
+
+
+def not_owned(name: str) -> Verdict:
+    """Say that the name is taken by a Knative Service that is not ours."""
+    return Verdict(
+        "False",
+        "NotOwned",
+        f"a Knative Service {name!r} exists that this Function did not make; it is left alone."
+        f" Delete it (kubectl delete ksvc {name}) or give the Function another name",
+    )
+
+
+def deploy_refused(error: errors.MayflyError) -> Verdict:
+    """Say that the API server did not take the Knative Service."""
+    return Verdict("False", error.reason, f"the Knative Service was refused: {error}")
+
+
+# Routed
+
+
+def awaiting_revision() -> Verdict:
+    """Say that there is nothing to route to yet."""
+    return Verdict("Unknown", "AwaitingRevision", "waits for a revision that is ready")
+
+
+def routing(message: str) -> Verdict:
+    """Say that the route is being programmed."""
+    return Verdict("Unknown", "Routing", message)
+
+
+def routed(url: str) -> Verdict:
+    """Say that the gateway serves the Function."""
+    return Verdict("True", "Routed", f"served at {url}")
+
+
+def no_gateway(ingress_class: str) -> Verdict:
+    """Say that no gateway has taken up the Function's route."""
+    return Verdict(
+        "Unknown",
+        "IngressNotConfigured",
+        f"no gateway serves ingress class {ingress_class} yet: check that the gateway runs"
+        " (kubectl -n mayfly-system get pods) and that the controller's ingress class is the gateway's",
+    )
