@@ -1,0 +1,27 @@
+"""Memory of the idle platform, as the kubelet measures it."""
+
+from __future__ import annotations
+
+from mayfly.cluster import client, kinds
+from tests.bench import figures
+
+NAMESPACE = "mayfly-system"
+
+
+async def run(cluster: client.Cluster, env: dict[str, str]) -> None:
+    """Print resident memory of every platform container and their sum."""
+    nodes = await cluster.list(kinds.Kind("", "v1", "nodes", False, "Node"))
+    total = 0.0
+    parts: dict[str, float] = {}
+    for node in nodes:
+        summary = await cluster.raw(f"/api/v1/nodes/{node['metadata']['name']}/proxy/stats/summary")
+        for pod in summary["pods"]:
+            if pod["podRef"]["namespace"] != NAMESPACE:
+                continue
+            for container in pod["containers"]:
+                megabytes = container["memory"]["rssBytes"] / 1e6
+                parts[container["name"]] = round(parts.get(container["name"], 0) + megabytes, 1)
+                total += megabytes
+    figures.print_figure(
+        "idle_memory", total, "MB", goal=400, partner={"name": "resident memory by container", "value": parts}
+    )
