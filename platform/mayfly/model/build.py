@@ -34,6 +34,12 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class _Answer(BaseModel):
+    """A piece of an answer: fields that a newer builder adds are ignored, so the two may be updated in any order."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
 class InlineFiles(_Value):
     """Files carried in the request: path relative to the source root -> text."""
 
@@ -75,7 +81,7 @@ class BuildRequest(_Value):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-class BuildStep(_Value):
+class BuildStep(_Answer):
     """One step of a build with its duration; ``detail`` is a short remark such as ``cached`` or a size."""
 
     name: str
@@ -83,7 +89,7 @@ class BuildStep(_Value):
     detail: str = ""
 
 
-class BuildStatus(_Value):
+class BuildStatus(_Answer):
     """State of one build; ``image`` is set exactly when it succeeded, ``reason`` exactly when it failed."""
 
     state: BuildState

@@ -26,7 +26,7 @@ KEPT_LOG_LINES = 40
 class Builder(Protocol):
     """Whoever builds images."""
 
-    async def build(self, *, request: build.BuildRequest, wait_seconds: float) -> build.BuildStatus:
+    async def ask(self, *, request: build.BuildRequest, wait_seconds: float) -> build.BuildStatus:
         """Ask for the image of ``request``, waiting so long for a final state.
 
         Raises:

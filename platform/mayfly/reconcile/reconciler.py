@@ -27,9 +27,11 @@ BY_FUNCTION = "function"
 
 
 class Recorder(Protocol):
-    """Whoever tells of Events; ``events.Recorder`` is one."""
+    """Whoever tells of Events; ``cluster.events.Recorder`` is one."""
 
-    record: Callable[..., None]
+    def record(self, obj: Mapping[str, Any], *, reason: str, message: str, warning: bool = False) -> None:
+        """Note that ``reason`` happened to ``obj``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,7 @@ class Reconciler:
             manager=names.CONTROLLER,
         )
         for event in report.plan_events(seen.before, after):
-            self.recorder.record(seen.manifest, reason=event.reason, message=event.message, type=event.type)
+            self.recorder.record(seen.manifest, reason=event.reason, message=event.message, warning=event.warning)
 
 
 def _spec_or_default(seen: observe.Observation) -> function.FunctionSpec:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from mayfly.model import labels, status
 from mayfly.reconcile import deployed, diagnose, observe, verdicts
@@ -26,9 +25,9 @@ class Verdicts:
 class Event:
     """One Event for ``kubectl describe``."""
 
-    type: Literal["Normal", "Warning"]
     reason: str
     message: str
+    warning: bool = False
 
 
 def format_time(moment: datetime) -> str:
@@ -94,7 +93,7 @@ def plan_events(before: status.FunctionStatus, after: status.FunctionStatus) -> 
     ready = after.get_condition(status.ConditionType.READY)
     was_ready = before.get_condition(status.ConditionType.READY)
     if ready is not None and ready.status == "True" and (was_ready is None or was_ready.status != "True"):
-        events.append(Event("Normal", "Ready", f"served at {after.url}"))
+        events.append(Event("Ready", f"served at {after.url}"))
     return tuple(events)
 
 
@@ -112,4 +111,4 @@ def _plan_event(
     if kind == status.ConditionType.ROUTED and after.status == "Unknown":
         return None
     bad = after.status == "False" or (after.status == "Unknown" and after.reason != "Building")
-    return Event("Warning" if bad else "Normal", after.reason, after.message)
+    return Event(after.reason, after.message, warning=bad)

@@ -44,7 +44,7 @@ class Waiters:
         waits = self._places > 0
         self._places -= waits
         try:
-            answer = await self._builder.build(request=request, wait_seconds=wait_seconds if waits else 0.0)
+            answer = await self._builder.ask(request=request, wait_seconds=wait_seconds if waits else 0.0)
         finally:
             self._places += waits
         if answer.final:
@@ -75,7 +75,7 @@ class Waiters:
     async def _wait(self, key: watch.Key, request: build.BuildRequest) -> None:
         try:
             while True:
-                answer = await self._builder.build(request=request, wait_seconds=LONG_WAIT_SECONDS)
+                answer = await self._builder.ask(request=request, wait_seconds=LONG_WAIT_SECONDS)
                 if answer.final:
                     break
                 await asyncio.sleep(PAUSE_SECONDS)
