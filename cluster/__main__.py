@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cluster import environment, errors, layout, local, progress, steps
+from cluster import environment, errors, layout, local, progress, steps, teardown
 
 _LOCK = Path("/run/lock/mayfly-cluster.lock")
 
@@ -20,7 +20,7 @@ def up(places: layout.Layout, report: progress.Reporter) -> None:
     local.refuse_unfit()
     began = time.monotonic()
     with _alone(report):
-        local.prepare(places)
+        teardown.clear_the_way(places)
         steps.run_all(local.make_steps(places), report=report)
     report.say(f"The cluster is up ({time.monotonic() - began:.1f} s). Next: . {places.output}/env")
 
@@ -30,7 +30,7 @@ def down(places: layout.Layout, report: progress.Reporter) -> None:
     local.refuse_unfit()
     began = time.monotonic()
     with _alone(report):
-        local.stop(places)
+        teardown.stop(places)
         environment.remove(places)
     report.say(f"The cluster is gone ({time.monotonic() - began:.1f} s). Built programs stay in {places.cache}.")
 

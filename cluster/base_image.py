@@ -8,10 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from cluster import commands, layout, oci
+from cluster import commands, images, layout, oci
 
-REPOSITORY = "mayfly/base-python"
-TAG = "3.11"
+_VERSION = "3.11"
 _SUITE = "bookworm"
 _SOURCE_DATE_EPOCH = "1735689600"
 
@@ -31,19 +30,21 @@ _CONFIG = {
     "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"],
     "Cmd": ["python3"],
     "WorkingDir": "/",
-    "Labels": {"org.opencontainers.image.title": "base-python", "org.opencontainers.image.version": TAG},
+    "Labels": {"org.opencontainers.image.title": "base-python", "org.opencontainers.image.version": _VERSION},
 }
 
 
-def directory(places: layout.Layout) -> Path:
-    """Return where the image's OCI layout is, made or not; its name holds the hash of the recipe."""
+def find(places: layout.Layout) -> images.Kept:
+    """Return the image, made or not; where it is kept follows the hash of its recipe."""
     recipe = json.dumps([_SUITE, _PACKAGES, _LEFT_OUT, _HOOKS, _CONFIG, _SOURCE_DATE_EPOCH], sort_keys=True)
-    return places.cache / "images" / f"base-python-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
+    key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    where = places.cache / "images" / f"base-python-{key}"
+    return images.Kept(where, repository="mayfly/base-python", tag=_VERSION)
 
 
 def make(places: layout.Layout) -> None:
     """Make the image into the cache. Its mounts live in a mount namespace that ends with the command."""
-    target = directory(places)
+    target = find(places).directory
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".base-", dir=target.parent))
     work.chmod(0o755)

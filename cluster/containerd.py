@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cluster import commands, daemons, layout, packages
-
-PAUSE_REPOSITORY = "mayfly/pause"
+from cluster import commands, daemons, images, layout, packages, small_images
 
 
 def socket(places: layout.Layout) -> Path:
@@ -15,7 +13,7 @@ def socket(places: layout.Layout) -> Path:
     return places.state / "containerd" / "containerd.sock"
 
 
-def make_config(*, state: Path, snapshotter: str) -> str:
+def make_config(*, state: Path, snapshotter: str, sandbox_image: str) -> str:
     """Return containerd's configuration (version 2). Pure.
 
     restrict_oom_score_adj: without CAP_SYS_RESOURCE no sandbox could start otherwise.
@@ -32,7 +30,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   address = "{state}/containerd/containerd.sock"
 
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{layout.registry_address()}/{PAUSE_REPOSITORY}:latest"
+  sandbox_image = "{sandbox_image}"
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
   max_concurrent_downloads = 6
@@ -78,15 +76,27 @@ def make_network(*, state: Path) -> str:
     return json.dumps(network, indent=2)
 
 
+def make_hosts(registry: str) -> str:
+    """Return the hosts.toml that has containerd speak plain HTTP to the registry. Pure.
+
+    containerd 1.6 refuses a file without a host table.
+    """
+    return f'server = "http://{registry}"\n[host."http://{registry}"]\n  capabilities = ["pull", "resolve"]\n'
+
+
 def prepare(places: layout.Layout) -> None:
     """Write containerd's files."""
-    registry = layout.registry_address()
+    registry = places.registry
     hosts = places.config / "registries" / registry
     for directory in (places.config / "cni", hosts, socket(places).parent):
         directory.mkdir(parents=True, exist_ok=True)
     (places.config / "cni" / "10-mayfly.conflist").write_text(make_network(state=places.state))
-    (hosts / "hosts.toml").write_text(f'server = "http://{registry}"\n')
-    text = make_config(state=places.state, snapshotter=_choose_snapshotter(places))
+    (hosts / "hosts.toml").write_text(make_hosts(registry))
+    text = make_config(
+        state=places.state,
+        snapshotter=_choose_snapshotter(places),
+        sandbox_image=images.reference(places, small_images.find_pause(places)),
+    )
     (places.config / "containerd.toml").write_text(text)
 
 

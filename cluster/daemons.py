@@ -73,8 +73,8 @@ def step(places: layout.Layout, daemon: Daemon, *, after: tuple[str, ...]) -> st
 def answers_http(url: str) -> bool:
     """Report whether a GET of `url` is answered with 2xx."""
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=2) as answer:
-            return bool(200 <= answer.status < 300)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=2):
+            return True
     except (urllib.error.URLError, OSError):
         return False
 

@@ -18,9 +18,7 @@ def render(variables: Mapping[str, str], *, bin_directory: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(
-    places: layout.Layout, *, kubeconfig: str, variables: Mapping[str, str], links: Mapping[str, Path]
-) -> None:
+def write(places: layout.Layout, *, kubeconfig: str, variables: Mapping[str, str], links: Mapping[str, Path]) -> None:
     """Write all three; a file that is right already is left alone."""
     bin_directory = places.output / "bin"
     bin_directory.mkdir(parents=True, exist_ok=True)

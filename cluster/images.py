@@ -1,7 +1,8 @@
-"""Bring images from the cache into the registry."""
+"""Images kept in the cache as OCI layouts, and their way into the registry."""
 
 from __future__ import annotations
 
+import dataclasses
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,19 +12,30 @@ from cluster import commands, layout, oci, programs
 _ACCEPT = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
 
-def reference(repository: str, tag: str) -> str:
-    """Return the full name of an image in the local registry."""
-    return f"{layout.registry_address()}/{repository}:{tag}"
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """An image in the cache: its OCI layout, made or not, and the name it gets in the registry."""
+
+    directory: Path
+    repository: str
+    tag: str = "latest"
 
 
-def is_pushed(directory: Path, *, repository: str, tag: str) -> bool:
-    """Report whether the registry's tag is the very image of the OCI layout."""
-    return directory.is_dir() and find_digest(repository, tag) == oci.read_digest(directory)
+def reference(places: layout.Layout, image: Kept) -> str:
+    """Return the image's full name in the registry."""
+    return f"{places.registry}/{image.repository}:{image.tag}"
 
 
-def find_digest(repository: str, tag: str) -> str | None:
+def is_pushed(places: layout.Layout, image: Kept) -> bool:
+    """Report whether the registry's tag is the very image that is kept."""
+    if not image.directory.is_dir():
+        return False
+    return find_digest(places, image.repository, image.tag) == oci.read_digest(image.directory)
+
+
+def find_digest(places: layout.Layout, repository: str, tag: str) -> str | None:
     """Return the digest the registry has for a tag, or None if it has none or does not answer."""
-    url = f"http://{layout.registry_address()}/v2/{repository}/manifests/{tag}"
+    url = f"http://{places.registry}/v2/{repository}/manifests/{tag}"
     request = urllib.request.Request(url, method="HEAD", headers={"Accept": _ACCEPT})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -33,10 +45,8 @@ def find_digest(repository: str, tag: str) -> str | None:
         return None
 
 
-def push(places: layout.Layout, directory: Path, *, repository: str, tag: str) -> None:
-    """Push the image of an OCI layout; layers the registry has are not sent again."""
+def push(places: layout.Layout, image: Kept) -> None:
+    """Push the image; layers the registry has are not sent again."""
     crane = programs.path(places, "tools", "crane")
-    commands.run(
-        [crane, "push", "--insecure", directory, reference(repository, tag)],
-        log=places.logs / "images.log",
-    )
+    words: list[str | Path] = [crane, "push", "--insecure", image.directory, reference(places, image)]
+    commands.run(words, log=places.logs / "images.log")

@@ -27,8 +27,8 @@ SETTINGS = {
 
 def directory(places: layout.Layout) -> Path:
     """Return where the built images and the resolved manifests are, made or not."""
-    base = small_images.static_directory(places).name
-    words = [programs.read_key(places, "knative"), base, layout.registry_address()]
+    base = small_images.find_static(places).directory.name
+    words = [programs.read_key(places, "knative"), base, places.registry]
     key = hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
     return places.cache / "images" / f"knative-{key}"
 
@@ -38,48 +38,45 @@ def build(places: layout.Layout) -> None:
     final = directory(places)
     final.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".knative-", dir=final.parent))
-    registry = layout.registry_address()
     serving = programs.find_module(places, "knative", "knative.dev/serving")
     try:
+        flags = ("--base-import-paths", "--sbom=none", "--platform=linux/amd64", "--insecure-registry", "--jobs=2")
+        words: list[str | Path] = [programs.path(places, "tools", "ko"), "resolve", *flags]
         commands.run(
-            [
-                *(programs.path(places, "tools", "ko"), "resolve", "--base-import-paths", "--sbom=none"),
-                *("--platform=linux/amd64", "--insecure-registry", "--jobs=2", "-R"),
-                *("-f", serving / "config" / "core"),
-            ],
+            [*words, "-R", "-f", serving / "config" / "core"],
             log=places.logs / "build-knative.log",
             cwd=places.modules / "knative",
             stdout=work / "resolved.yaml",
             env={
                 **programs.environment(),
-                "KO_DOCKER_REPO": f"{registry}/{_REPOSITORY}",
-                "KO_DEFAULTBASEIMAGE": images.reference(small_images.STATIC_REPOSITORY, "latest"),
+                "KO_DOCKER_REPO": f"{places.registry}/{_REPOSITORY}",
+                "KO_DEFAULTBASEIMAGE": images.reference(places, small_images.find_static(places)),
                 "SOURCE_DATE_EPOCH": "0",
             },
         )
         text = (work / "resolved.yaml").read_text()
         (work / "core.yaml").write_text(shrink_requests(text))
         crane = programs.path(places, "tools", "crane")
-        for name, reference in find_images(text).items():
-            words = [crane, "pull", "--insecure", "--format=oci", reference, work / name]
-            commands.run(words, log=places.logs / "images.log")
+        for name, reference in find_images(text, registry=places.registry).items():
+            pull: list[str | Path] = [crane, "pull", "--insecure", "--format=oci", reference, work / name]
+            commands.run(pull, log=places.logs / "images.log")
         work.chmod(0o755)
         work.rename(final)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def find_images(manifests: str) -> dict[str, str]:
+def find_images(manifests: str, *, registry: str) -> dict[str, str]:
     """Return the images of the resolved manifests: program -> reference with digest. Pure."""
-    pattern = rf"{re.escape(layout.registry_address())}/{_REPOSITORY}/([a-z-]+)@sha256:[0-9a-f]{{64}}"
+    pattern = rf"{re.escape(registry)}/{_REPOSITORY}/([a-z-]+)@sha256:[0-9a-f]{{64}}"
     return {match[1]: match[0] for match in re.finditer(pattern, manifests)}
 
 
 def shrink_requests(manifests: str) -> str:
-    """Return the manifests with small processor requests: a two-core machine must have room for functions. Pure.
+    r"""Return the manifests with small processor requests: a two-core machine must have room for functions. Pure.
 
-    >>> shrink_requests("requests:\\n    cpu: 300m\\n    memory: 60Mi")
-    'requests:\\n    cpu: 20m\\n    memory: 60Mi'
+    >>> shrink_requests("requests:\n    cpu: 300m\n    memory: 60Mi")
+    'requests:\n    cpu: 20m\n    memory: 60Mi'
     """
     return re.sub(r"(requests:\s+cpu: )\d+m", r"\g<1>20m", manifests)
 
@@ -88,14 +85,14 @@ def are_images_pushed(places: layout.Layout) -> bool:
     """Report whether the registry holds every image the resolved manifests name."""
     where = directory(places)
     return where.is_dir() and all(
-        images.find_digest(f"{_REPOSITORY}/{name}", oci.read_digest(where / name)) for name in _PROGRAMS
+        images.find_digest(places, f"{_REPOSITORY}/{name}", oci.read_digest(where / name)) for name in _PROGRAMS
     )
 
 
 def push_images(places: layout.Layout) -> None:
     """Push the kept images."""
     for name in _PROGRAMS:
-        images.push(places, directory(places) / name, repository=f"{_REPOSITORY}/{name}", tag="latest")
+        images.push(places, images.Kept(directory(places) / name, repository=f"{_REPOSITORY}/{name}"))
 
 
 def apply_types(places: layout.Layout) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from cluster import commands, containerd, daemons, errors, layout, pki, programs
+from cluster import containerd, daemons, errors, kubectl, layout, pki, programs
 
 
 def make_kubelet_config(places: layout.Layout) -> dict[str, object]:
@@ -98,12 +98,8 @@ def make_proxy(places: layout.Layout) -> daemons.Daemon:
 def is_node_ready(places: layout.Layout) -> bool:
     """Report whether the API knows the node as Ready."""
     path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-    words = [
-        *(programs.path(places, "kubernetes", "kubectl"), "--kubeconfig", places.admin_kubeconfig),
-        *("get", "node", layout.NODE_NAME, "-o", path, "--request-timeout=5s"),
-    ]
     try:
-        return commands.output(words).strip() == "True"
+        return kubectl.read(places, "get", "node", layout.NODE_NAME, "-o", path).strip() == "True"
     except errors.CommandFailed:
         return False
 

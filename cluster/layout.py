@@ -24,11 +24,18 @@ STATE_DIRECTORY = Path("/var/lib/mayfly-cluster")
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The three places: `clone` (the working copy), `state` (this boot's cluster), `cache` (kept)."""
+    """The three places, and how to reach what runs.
+
+    clone: the working copy. state: this boot's cluster, gone after `down`. cache: kept.
+    registry: its `host:port`, the same from the host, the node and every pod; plain HTTP.
+    gateway: the URL at which Mayfly's gateway will answer; it routes by the Host header.
+    """
 
     clone: Path
     state: Path
     cache: Path
+    registry: str = f"{NODE_ADDRESS}:{REGISTRY_PORT}"
+    gateway: str = f"http://{NODE_ADDRESS}:{GATEWAY_NODE_PORT}"
 
     @property
     def output(self) -> Path:
@@ -84,13 +91,3 @@ def find_layout() -> Layout:
         state=STATE_DIRECTORY,
         cache=Path(base) / "mayfly",
     )
-
-
-def registry_address() -> str:
-    """Return the registry's `host:port`, the same from the host, the node and every pod."""
-    return f"{NODE_ADDRESS}:{REGISTRY_PORT}"
-
-
-def gateway_url() -> str:
-    """Return the URL at which Mayfly's gateway will answer; it routes by the Host header."""
-    return f"http://{NODE_ADDRESS}:{GATEWAY_NODE_PORT}"

@@ -60,11 +60,14 @@ def read_digest(layout: Path) -> str:
 def _write_layer(blobs: Path, layer: Path) -> tuple[str, dict[str, Any]]:
     """Compress the tar into the blobs; return its diff id and the descriptor of the compressed form."""
     plain, fresh = hashlib.sha256(), blobs / "layer"
-    with layer.open("rb") as source, fresh.open("wb") as sink:
-        with gzip.GzipFile(filename="", mode="wb", fileobj=sink, mtime=0, compresslevel=6) as packed:
-            while chunk := source.read(_CHUNK):
-                plain.update(chunk)
-                packed.write(chunk)
+    with (
+        layer.open("rb") as source,
+        fresh.open("wb") as sink,
+        gzip.GzipFile(filename="", mode="wb", fileobj=sink, mtime=0, compresslevel=6) as packed,
+    ):
+        while chunk := source.read(_CHUNK):
+            plain.update(chunk)
+            packed.write(chunk)
     digest = _digest_file(fresh)
     descriptor = {
         "mediaType": f"{_MEDIA}.layer.v1.tar+gzip",

@@ -54,7 +54,7 @@ def make(places: layout.Layout) -> None:
         log=log,
     )
     for name, user in _CLIENTS.items():
-        words = [kubeadm, "kubeconfig", "user", "--client-name", user, "--config", config]
+        words: list[str | Path] = [kubeadm, "kubeconfig", "user", "--client-name", user, "--config", config]
         commands.run(words, log=log, stdout=fresh / name)
     for name in ("kubelet.conf", "admin.conf"):
         path = fresh / name
@@ -65,10 +65,16 @@ def make(places: layout.Layout) -> None:
 def grant(places: layout.Layout) -> None:
     """Bind the administrator's group to cluster-admin, and CoreDNS's user to what it reads."""
     manifest = places.modules.parent / "manifests" / "rights.yaml"
-    commands.run(
-        [
-            *(programs.path(places, "kubernetes", "kubectl"), "--kubeconfig", places.pki / "super-admin.conf"),
-            *("apply", "--server-side", "--force-conflicts", "-f", manifest),
-        ],
-        log=places.logs / "rights.log",
-    )
+    kubectl = programs.path(places, "kubernetes", "kubectl")
+    config = places.pki / "super-admin.conf"
+    words: list[str | Path] = [
+        kubectl,
+        "--kubeconfig",
+        config,
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "-f",
+        manifest,
+    ]
+    commands.run(words, log=places.logs / "rights.log")

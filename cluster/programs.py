@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import shutil
 import tempfile
@@ -24,7 +25,7 @@ SETS = {
     "tools": ("tool", "-s -w"),
 }
 COMMAND_LINE = {"kubernetes": ("kubectl",), "tools": ("helm", "crane", "ko", "kubeconform")}
-_LAST_PART_NAMES = {"v3": "etcd"}
+_LAST_PART_NAMES = {"v3": "etcd", "server": "etcd"}
 
 
 def make_key(*, go_mod: bytes, go_sum: bytes, go_version: str, flags: str) -> str:
@@ -91,29 +92,22 @@ def environment() -> dict[str, str]:
 def find_module(places: layout.Layout, set_name: str, module: str) -> Path:
     """Return the module's directory in Go's module cache, downloading it if need be."""
     where = places.modules / set_name
-    text = commands.output(
-        ["go", "list", "-m", "-f", "{{.Dir}}", module], cwd=where, env=environment()
-    ).strip()
+    text = commands.output(["go", "list", "-m", "-f", "{{.Dir}}", module], cwd=where, env=environment()).strip()
     if text:
         return Path(text)
     commands.run(["go", "mod", "download", module], log=places.logs / "modules.log", cwd=where)
     return find_module(places, set_name, module)
 
 
+@functools.cache
 def find_go_version() -> str:
     """Return Go's version, such as `go1.25.1`.
 
     Raises: errors.ClusterError naming the fix if Go is missing.
     """
-    global _go_version
-    if _go_version is None:
-        if not shutil.which("go"):
-            raise errors.ClusterError(
-                "The local cluster builds Kubernetes from source and finds no `go`: install Go 1.25 or newer "
-                "(https://go.dev/doc/install), or give a cluster by KUBECONFIG and REGISTRY."
-            )
-        _go_version = commands.output(["go", "env", "GOVERSION"]).strip()
-    return _go_version
-
-
-_go_version: str | None = None
+    if not shutil.which("go"):
+        raise errors.ClusterError(
+            "The local cluster builds Kubernetes from source and finds no `go`: install Go 1.26 or newer "
+            "(https://go.dev/doc/install), or give a cluster by KUBECONFIG and REGISTRY."
+        )
+    return commands.output(["go", "env", "GOVERSION"]).strip()

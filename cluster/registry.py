@@ -50,5 +50,5 @@ def make_daemon(places: layout.Layout) -> daemons.Daemon:
         name="registry",
         prepare=lambda: prepare(places),
         argv=lambda: ["docker-registry", "serve", places.config / "registry.json"],
-        ready=lambda: daemons.answers_http(f"http://{layout.registry_address()}/v2/"),
+        ready=lambda: daemons.answers_http(f"http://{places.registry}/v2/"),
     )

@@ -10,31 +10,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cluster import layout, oci, pause
+from cluster import images, layout, oci, pause
 
-STATIC_REPOSITORY = "mayfly/static"
 NONROOT = 65532
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _PASSWD = f"root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:{NONROOT}:{NONROOT}:nonroot:/tmp:/sbin/nologin\n"
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def pause_directory(places: layout.Layout) -> Path:
-    """Return where the OCI layout of `pause` is, made or not."""
-    return places.cache / "images" / pause.program(places).name
+def find_pause(places: layout.Layout) -> images.Kept:
+    """Return the image `pause`, made or not."""
+    return images.Kept(places.cache / "images" / pause.program(places).name, repository="mayfly/pause")
 
 
 def make_pause(places: layout.Layout) -> None:
     """Make the image `pause` into the cache."""
     files = {"pause": (pause.program(places).read_bytes(), 0o755)}
     config = {"Entrypoint": ["/pause"], "User": f"{NONROOT}:{NONROOT}", "Env": [_PATH]}
-    _make(pause_directory(places), files=files, config=config)
+    _make(find_pause(places).directory, files=files, config=config)
 
 
-def static_directory(places: layout.Layout) -> Path:
-    """Return where the OCI layout of `static` is; its name follows the machine's certificate authorities."""
+def find_static(places: layout.Layout) -> images.Kept:
+    """Return the image `static`, made or not; it changes with the machine's certificate authorities."""
     digest = hashlib.sha256(_CERTIFICATES.read_bytes() + _PASSWD.encode()).hexdigest()
-    return places.cache / "images" / f"static-{digest[:16]}"
+    return images.Kept(places.cache / "images" / f"static-{digest[:16]}", repository="mayfly/static")
 
 
 def make_static(places: layout.Layout) -> None:
@@ -49,7 +48,7 @@ def make_static(places: layout.Layout) -> None:
         "WorkingDir": "/",
         "Env": [_PATH, "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"],
     }
-    _make(static_directory(places), files=files, config=config)
+    _make(find_static(places).directory, files=files, config=config)
 
 
 def make_tar(files: Mapping[str, tuple[bytes, int]]) -> bytes:

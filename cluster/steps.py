@@ -63,9 +63,7 @@ def run_all(steps: Sequence[Step], *, report: progress.Reporter) -> None:
                 for name in pick_ready(needs, started=started, finished=finished):
                     pending[pool.submit(_run_one, by_name[name])] = (name, time.monotonic())
                     started.add(name)
-                ended, _ = concurrent.futures.wait(
-                    pending, timeout=0.1, return_when=concurrent.futures.FIRST_COMPLETED
-                )
+                ended, _ = concurrent.futures.wait(pending, timeout=0.1, return_when=concurrent.futures.FIRST_COMPLETED)
                 for future in ended:
                     name, since = pending.pop(future)
                     worked = future.result()
@@ -89,9 +87,7 @@ def _run_one(step: Step) -> bool:
     return True
 
 
-def wait_until(
-    condition: Callable[[], bool], *, seconds: float, what: str, hint: Callable[[], str] = str
-) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float, what: str, hint: Callable[[], str] = str) -> None:
     """Wait until the condition holds; raise errors.ClusterError naming `what` and the hint if it never does."""
     deadline = time.monotonic() + seconds
     while not condition():

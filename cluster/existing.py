@@ -1,0 +1,31 @@
+"""A cluster the user has: it gets what Mayfly needs and lacks, nothing of it is replaced."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from cluster import errors, kind, kubectl, layout, progress, steps
+
+
+def up(places: layout.Layout, *, engine: str | None, report: progress.Reporter) -> None:
+    """Write `.cluster`, push the images, and install Knative Serving unless the cluster has it.
+
+    Raises: errors.ClusterError if the cluster does not answer.
+    """
+    places = find_places(places)
+    places.pki.mkdir(parents=True, exist_ok=True)
+    words = ["kubectl", "config", "view", "--flatten", "--minify"]
+    if not kubectl.has_own(places):
+        raise errors.ClusterError("A cluster of yours needs `kubectl` on the PATH: https://kubernetes.io/docs/tasks/tools/")
+    places.admin_kubeconfig.touch(mode=0o600)
+    places.admin_kubeconfig.write_text(kubectl.commands.output(words))
+    address = kubectl.read(places, "get", "nodes", "-o", "jsonpath={.items[0].status.addresses[0].address}").strip()
+    gateway = os.environ.get("GATEWAY_URL") or f"http://{address}:{layout.GATEWAY_NODE_PORT}"
+    places = dataclasses.replace(places, gateway=gateway)
+    steps.run_all(kind.make_content(places, engine), report=report)
+
+
+def find_places(places: layout.Layout) -> layout.Layout:
+    """Return the layout for the user's cluster and registry."""
+    return dataclasses.replace(places, state=places.cache / "existing", registry=os.environ["REGISTRY"])
