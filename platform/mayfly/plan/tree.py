@@ -28,9 +28,13 @@ IGNORED_SUFFIXES = (".pyc", ".pyo")
 
 @dataclass(frozen=True)
 class SourceTree:
-    """The files of one function; ``files`` may read its values lazily, so take only what is needed."""
+    """The files of one function; ``files`` may read its values lazily, so take only what is needed.
+
+    ``executable`` names the files that were marked as programs.
+    """
 
     files: Mapping[str, bytes]
+    executable: frozenset[str] = frozenset()
 
     def text(self, path: str) -> str:
         """Return the file at ``path`` as UTF-8 text.
