@@ -41,17 +41,28 @@ ObjectName = Annotated[
 ]
 Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 Duration = Annotated[str, Field(max_length=32, pattern=duration.PATTERN)]
-Quantity = Annotated[
+_QUANTITY = {
+    "x-kubernetes-int-or-string": True,
+    "minimum": 0,
+    "pattern": r"^([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$",
+}
+"""A quantity that is not negative; the pattern speaks of strings, the minimum of integers."""
+Quantity = Annotated[int | str, Field(json_schema_extra=_QUANTITY)]
+BoundedQuantity = Annotated[
     int | str,
     Field(
         json_schema_extra={
             "x-kubernetes-int-or-string": True,
             **_rules(
-                ("type(self) == int ? self >= 0 : isQuantity(self)", "write a quantity such as 100m, 1, 128Mi or 1Gi"),
+                (
+                    "type(self) == int ? self >= 0 : isQuantity(self) && quantity(self).sign() >= 0",
+                    "write a quantity such as 100m, 1, 128Mi or 1Gi; it must not be negative",
+                ),
             ),
         }
     ),
 ]
+"""The same with a message for people. The API server prices a rule inside a list too high for use there."""
 
 
 class Runtime(StrEnum):
@@ -214,8 +225,8 @@ class Volume(Part):
 class Resources(Part):
     """What one instance gets."""
 
-    cpu: Quantity = Field("100m", description="CPU each instance is guaranteed; it may use more. Default: 100m.")
-    memory: Quantity = Field("128Mi", description="Memory each instance gets, guaranteed and at most. Default: 128Mi.")
+    cpu: BoundedQuantity = Field("100m", description="CPU each instance is guaranteed; it may use more. Default: 100m.")
+    memory: BoundedQuantity = Field("128Mi", description="Memory each instance gets, guaranteed and at most. Default: 128Mi.")
 
 
 class Scaling(Part):
