@@ -37,6 +37,11 @@ class ControllerSettings(Settings):
     """Settings of the controller."""
 
     pod_name: str = Field("local", description="Identity in the leader election.")
+    controller_name: str = Field(
+        "",
+        description="Functions whose annotation mayfly.dev/controller has this value are this controller's; empty:"
+        " those without it. A second controller, such as a new version on trial, gets a name and a namespace of its own.",
+    )
     builder_url: str = Field("http://mayfly-builder.mayfly-system.svc:8080", description="Base URL of the builder.")
     internal_token_file: Path = Field(
         Path("/var/run/mayfly/internal/token"), description="File with the token for calls to the builder."

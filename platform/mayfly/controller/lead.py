@@ -29,6 +29,7 @@ class Plan:
     options: service.Options
     state: metrics.State
     identity: str
+    name: str
     workers: int
     resync_seconds: float
 
@@ -44,6 +45,7 @@ async def lead(plan: Plan) -> None:
         builder=plan.builder,
         recorder=recorder,
         options=plan.options,
+        name=plan.name,
         wake=work.add,
     )
     follower = sources.Sources(plan.cluster, copies.functions, wake=work.add)

@@ -48,6 +48,7 @@ async def run(config: settings.ControllerSettings) -> None:
             options=service.Options(config.ingress_class, config.image_pull_secret),
             state=state,
             identity=config.pod_name,
+            name=config.controller_name,
             workers=config.workers,
             resync_seconds=config.resync_seconds,
         )

@@ -55,7 +55,7 @@ BoundedQuantity = Annotated[
             "x-kubernetes-int-or-string": True,
             **_rules(
                 (
-                    "type(self) == int ? self >= 0 : isQuantity(self) && quantity(self).sign() >= 0",
+                    "type(self) == int ? self >= 0 : isQuantity(self) && !quantity(self).isLessThan(quantity('0'))",
                     "write a quantity such as 100m, 1, 128Mi or 1Gi; it must not be negative",
                 ),
             ),
@@ -226,7 +226,9 @@ class Resources(Part):
     """What one instance gets."""
 
     cpu: BoundedQuantity = Field("100m", description="CPU each instance is guaranteed; it may use more. Default: 100m.")
-    memory: BoundedQuantity = Field("128Mi", description="Memory each instance gets, guaranteed and at most. Default: 128Mi.")
+    memory: BoundedQuantity = Field(
+        "128Mi", description="Memory each instance gets, guaranteed and at most. Default: 128Mi."
+    )
 
 
 class Scaling(Part):

@@ -43,14 +43,17 @@ class Observation:
     @property
     def at_rest(self) -> bool:
         """Tell whether the Function wants to be left alone: it is paused or on its way out."""
-        metadata = self.manifest["metadata"]
-        paused = (metadata.get("annotations") or {}).get(labels.PAUSED) == "true"
-        return paused or metadata.get("deletionTimestamp") is not None
+        return self._annotation(labels.PAUSED) == "true" or "deletionTimestamp" in self.manifest["metadata"]
+
+    @property
+    def controller(self) -> str:
+        """Name of the controller that takes care of the Function, empty for the usual one."""
+        return self._annotation(labels.CONTROLLER) or ""
 
     @property
     def rebuild(self) -> str | None:
         """Value of the annotation that asks for a build although nothing changed."""
-        return (self.manifest["metadata"].get("annotations") or {}).get(labels.REBUILD)
+        return self._annotation(labels.REBUILD)
 
     @cached_property
     def before(self) -> status.FunctionStatus:
@@ -72,6 +75,9 @@ class Observation:
             first = error.errors(include_url=False)[0]
             path = ".".join(str(part) for part in ("spec", *first["loc"]))
             raise errors.SpecError(f"{path}: {first['msg']}") from error
+
+    def _annotation(self, name: str) -> str | None:
+        return (self.manifest["metadata"].get("annotations") or {}).get(name)
 
     def pods_of(self, revision: str) -> tuple[Object, ...]:
         """Return the pods of ``revision`` that are not on their way out."""

@@ -53,13 +53,17 @@ class Deployment:
 
 @dataclass
 class Reconciler:
-    """Bring one Function at a time to what its spec says."""
+    """Bring one Function at a time to what its spec says.
+
+    ``name`` is the value of the annotation ``mayfly.dev/controller`` on the Functions that are ours.
+    """
 
     cluster: client.Cluster
     copies: Copies
     builder: building.Builder
     recorder: Recorder
     options: service.Options = field(default_factory=service.Options)
+    name: str = ""
     wake: Callable[[watch.Key], None] = lambda _key: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -77,7 +81,7 @@ class Reconciler:
             ClusterError: the API server did not do what was asked; what is in its power to say is in the status.
         """
         seen = self._observe(key)
-        if seen is None or seen.at_rest:
+        if seen is None or seen.at_rest or seen.controller != self.name:
             self._waiters.drop(key)
             return None
         built = await self._build(key, seen)
