@@ -1,61 +1,126 @@
-"""`python3 -m cluster up|down|status`."""
+"""`python3 -m cluster up|down|status|enter`."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import fcntl
+import os
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
-from cluster import environment, errors, layout, local, progress, steps, teardown
+from cluster import environment, errors, existing, kind, layout, local, node, probe, progress, status, steps, teardown
 
 _LOCK = Path("/run/lock/mayfly-cluster.lock")
+_EPILOG = """\
+up      bring the cluster up, or find that it is; writes .cluster/env and .cluster/kubeconfig
+down    take it away; built programs and images stay in the cache
+status  show what runs
+enter   run a command inside the local cluster's node: python3 -m cluster enter -- ip address
+
+MAYFLY_CLUSTER=existing|kind|local forces a kind of cluster; a KUBECONFIG of yours (with REGISTRY) is used as it is.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code: 0 done, 1 failed or not healthy, 130 interrupted."""
+    options = _parse(arguments)
+    places = layout.find_layout()
+    report = progress.Reporter()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if options.command == "up":
+            up(places, report)
+        elif options.command == "down":
+            down(places, report)
+        elif options.command == "status":
+            return show(places, report)
+        else:
+            enter(places, options.words)
+    except KeyboardInterrupt:
+        print("\nInterrupted. Run the same command again: it goes on from here.", file=sys.stderr)
+        return 130
+    except errors.ClusterError as error:
+        print(f"\n{error}\n\nMend that and run the same command again; `down` first starts over.", file=sys.stderr)
+        return 1
+    return 0
 
 
 def up(places: layout.Layout, report: progress.Reporter) -> None:
     """Bring the cluster up, or find that it is."""
-    local.refuse_unfit()
     began = time.monotonic()
+    choice = _choose(places)
+    report.say(f"Cluster: {choice.kind} ({choice.why})")
     with _alone(report):
-        teardown.clear_the_way(places)
-        steps.run_all(local.make_steps(places), report=report)
+        if choice.kind == "existing":
+            existing.up(places, engine=probe.find_engine(), report=report)
+        elif choice.kind == "kind":
+            kind.up(places, engine=probe.need_engine(), report=report)
+        else:
+            local.refuse_unfit()
+            teardown.clear_the_way(places)
+            steps.run_all(local.make_steps(places), report=report)
     report.say(f"The cluster is up ({time.monotonic() - began:.1f} s). Next: . {places.output}/env")
 
 
 def down(places: layout.Layout, report: progress.Reporter) -> None:
-    """Take the cluster away; what is built stays in the cache."""
-    local.refuse_unfit()
+    """Take away whatever was made here; a cluster of the user's stays as it is."""
     began = time.monotonic()
     with _alone(report):
-        teardown.stop(places)
+        if teardown.find_leftovers(places):
+            local.refuse_unfit()
+            teardown.stop(places)
+        engine = probe.find_engine()
+        if engine and kind.exists(engine):
+            kind.down(places, engine=engine)
         environment.remove(places)
-    report.say(f"The cluster is gone ({time.monotonic() - began:.1f} s). Built programs stay in {places.cache}.")
+    report.say(f"The cluster is gone ({time.monotonic() - began:.1f} s). What was built stays in {places.cache}.")
 
 
-def main() -> int:
-    """Run one command; return the exit code: 0 done, 1 failed, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python3 -m cluster", description="A Knative cluster on this machine.")
-    parser.add_argument("command", choices=("up", "down"))
-    arguments = parser.parse_args()
-    report = progress.Reporter()
-    commands = {"up": up, "down": down}
-    try:
-        commands[arguments.command](layout.find_layout(), report)
-    except KeyboardInterrupt:
-        print("\nInterrupted. Run the same command again to go on from here.", file=sys.stderr)
-        return 130
-    except errors.ClusterError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    return 0
+def show(places: layout.Layout, report: progress.Reporter) -> int:
+    """Print what runs; return 0 if all of it is well, else 1."""
+    rows = status.read(places)
+    report.say(status.make_table(rows))
+    return 0 if status.is_healthy(rows) else 1
+
+
+def enter(places: layout.Layout, words: Sequence[str]) -> None:
+    """Become a command inside the local cluster's node."""
+    argv = [*node.enter(places), *(words or ["sh"])]
+    os.execvp(argv[0], argv)  # noqa: S606
+
+
+def _choose(places: layout.Layout) -> probe.Choice:
+    """Return the kind of cluster; one that runs already settles it unless the user names another."""
+    if not probe.choose_named(os.environ) and os.geteuid() == 0 and node.is_up(places):
+        return probe.Choice("local", "it runs already")
+    return probe.choose()
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python3 -m cluster",
+        description="A real Knative cluster on this machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=("up", "down", "status", "enter"))
+    parser.add_argument("words", nargs="*", help="the command to enter with, after --")
+    return parser.parse_args(arguments)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def _alone(report: progress.Reporter) -> Iterator[None]:
     """Let one up or down run at a time on this machine."""
+    _LOCK.parent.mkdir(parents=True, exist_ok=True)
     with _LOCK.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

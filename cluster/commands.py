@@ -88,10 +88,16 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
+def raise_if_stopping() -> None:
+    """Raise errors.Interrupted once stop_all() was called; waits call it so that they end too."""
+    if _stopping.is_set():
+        raise errors.Interrupted("Interrupted")
+
+
 def stop_all() -> None:
     """Terminate every running sub-command with its children, and refuse to start more."""
-    _stopping.set()
     with _lock:
+        _stopping.set()
         running = list(_running)
     for process in running:
         _signal_group(process, signal.SIGTERM)
@@ -112,18 +118,17 @@ def _wait(
     env: Mapping[str, str] | None,
     timeout_seconds: float | None = None,
 ) -> tuple[int, bytes | None, bytes | None]:
-    if _stopping.is_set():
-        raise errors.Interrupted("Interrupted before " + words[0])
-    process = subprocess.Popen(
-        words,
-        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-        stdout=stdout,  # type: ignore[call-overload]
-        stderr=stderr,
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        start_new_session=True,
-    )
-    with _lock:
+    with _lock:  # so that stop_all() sees every process there is
+        raise_if_stopping()
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=stdout,  # type: ignore[call-overload]
+            stderr=stderr,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
         _running.add(process)
     try:
         out, err = process.communicate(stdin, timeout=timeout_seconds)
@@ -134,8 +139,7 @@ def _wait(
     finally:
         with _lock:
             _running.discard(process)
-    if _stopping.is_set():
-        raise errors.Interrupted("Interrupted: " + words[0])
+    raise_if_stopping()
     return process.returncode, out, err
 
 

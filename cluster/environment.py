@@ -40,10 +40,11 @@ def remove(places: layout.Layout) -> None:
 
 
 def command_line_links(places: layout.Layout) -> dict[str, Path]:
-    """Return the command line programs: name -> built program."""
+    """Return the command line programs that are built here: name -> program."""
     return {
         program: programs.path(places, name, program)
         for name, members in programs.COMMAND_LINE.items()
+        if programs.is_built(places, name)
         for program in members
     }
 

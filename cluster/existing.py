@@ -5,21 +5,19 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from cluster import errors, kind, kubectl, layout, progress, steps
+from cluster import commands, kind, kubectl, layout, progress, steps
 
 
 def up(places: layout.Layout, *, engine: str | None, report: progress.Reporter) -> None:
     """Write `.cluster`, push the images, and install Knative Serving unless the cluster has it.
 
-    Raises: errors.ClusterError if the cluster does not answer.
+    Raises: errors.CommandFailed if the cluster does not answer.
     """
     places = find_places(places)
     places.pki.mkdir(parents=True, exist_ok=True)
-    words = ["kubectl", "config", "view", "--flatten", "--minify"]
-    if not kubectl.has_own(places):
-        raise errors.ClusterError("A cluster of yours needs `kubectl` on the PATH: https://kubernetes.io/docs/tasks/tools/")
+    text = commands.output([kubectl.find_program(places), "config", "view", "--flatten", "--minify"])
     places.admin_kubeconfig.touch(mode=0o600)
-    places.admin_kubeconfig.write_text(kubectl.commands.output(words))
+    places.admin_kubeconfig.write_text(text)
     address = kubectl.read(places, "get", "nodes", "-o", "jsonpath={.items[0].status.addresses[0].address}").strip()
     gateway = os.environ.get("GATEWAY_URL") or f"http://{address}:{layout.GATEWAY_NODE_PORT}"
     places = dataclasses.replace(places, gateway=gateway)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
-from cluster import commands, engine_image, errors, layout, local, progress, programs, serving, small_images, steps
+from cluster import commands, engine_image, errors, layout, local, programs, progress, serving, small_images, steps
 
 NAME = "mayfly"
 NODE = f"{NAME}-control-plane"
@@ -74,7 +75,7 @@ def make_content(places: layout.Layout, engine: str | None) -> list[steps.Step]:
     return [
         local.build_step(places, "tools", after=()),
         local.make_step(places, "static", small_images.find_static, small_images.make_static, after=()),
-        local.push_step(places, "static", small_images.find_static, after=("build tools", "make image static")),
+        local.push_step(places, "static", small_images.find_static, after=()),
         engine_image.step(places, engine),
         *serving.make_steps(places, ready=("push static",)),
         steps.Step("write .cluster", run=lambda: local.write_output(places), done=lambda: False),
@@ -88,6 +89,7 @@ def _make_cluster(places: layout.Layout, engine: str) -> list[steps.Step]:
         config = places.state / "kind.json"
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(make_config())
+        shutil.rmtree(places.stamps, ignore_errors=True)
         if exists(engine):  # a node that no longer runs cannot be trusted to come back
             commands.run([*_kind(places), "delete", "cluster", "--name", NAME], log=_log(places), env=_env(engine))
         commands.run(
@@ -123,7 +125,9 @@ def _find_address(engine: str) -> str:
     template = '{{(index .NetworkSettings.Networks "' + _NETWORK + '").IPAddress}}'
     address = commands.output([engine, "inspect", "--format", template, REGISTRY]).strip()
     if not address:
-        raise errors.ClusterError(f"The container {REGISTRY} has no address on the network {_NETWORK}; run `down`, `up`.")
+        raise errors.ClusterError(
+            f"The container {REGISTRY} has no address on the network {_NETWORK}; run `down`, `up`."
+        )
     return address
 
 

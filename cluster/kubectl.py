@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
 from cluster import commands, errors, layout, programs
 
 
+def find_program(places: layout.Layout) -> Path:
+    """Return the kubectl built here, else the one on the PATH.
+
+    Raises: errors.ClusterError naming the fix if there is neither.
+    """
+    if programs.is_built(places, "kubernetes"):
+        return programs.path(places, "kubernetes", "kubectl")
+    found = shutil.which("kubectl")
+    if found is None:
+        raise errors.ClusterError("This needs `kubectl` on the PATH: https://kubernetes.io/docs/tasks/tools/")
+    return Path(found)
+
+
 def words(places: layout.Layout) -> list[str | Path]:
     """Return the start of every command line."""
     return [
-        programs.path(places, "kubernetes", "kubectl"),
+        find_program(places),
         "--kubeconfig",
         places.admin_kubeconfig,
         "--cache-dir",

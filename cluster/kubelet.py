@@ -52,6 +52,7 @@ def make_kubelet(places: layout.Layout) -> daemons.Daemon:
             f"--config={config}",
             f"--kubeconfig={places.pki / 'kubelet.conf'}",
             f"--root-dir={places.state / 'kubelet'}",
+            f"--cert-dir={places.state / 'kubelet-pki'}",
             f"--hostname-override={layout.NODE_NAME}",
             f"--node-ip={layout.NODE_ADDRESS}",
         ],

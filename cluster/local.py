@@ -14,7 +14,6 @@ from cluster import (
     environment,
     errors,
     images,
-    knative,
     kubelet,
     layout,
     node,
@@ -23,6 +22,7 @@ from cluster import (
     pki,
     programs,
     registry,
+    serving,
     small_images,
     steps,
 )
@@ -49,7 +49,7 @@ def make_steps(places: layout.Layout) -> list[steps.Step]:
         *_make_images(places),
         *_make_node(places),
         *_make_kubernetes(places),
-        *_make_knative(places),
+        *serving.make_steps(places, ready=("grant rights",), build_after=("build kubernetes",)),
         steps.Step("write .cluster", run=lambda: write_output(places), done=lambda: False),
     ]
 
@@ -97,14 +97,15 @@ def _make_images(places: layout.Layout) -> list[steps.Step]:
 
 def _make_node(places: layout.Layout) -> list[steps.Step]:
     """Start the node, the registry with its first images, and containerd."""
+    running = ("start registry",)
     return [
         steps.Step(
             "start node", run=lambda: node.start(places), done=lambda: node.is_up(places), after=("build pause",)
         ),
         daemons.step(places, registry.make_daemon(places), after=("start node",)),
-        push_step(places, "pause", small_images.find_pause),
-        push_step(places, "static", small_images.find_static),
-        push_step(places, "base-python", base_image.find),
+        push_step(places, "pause", small_images.find_pause, after=running),
+        push_step(places, "static", small_images.find_static, after=running),
+        push_step(places, "base-python", base_image.find, after=running),
         daemons.step(places, containerd.make_daemon(places), after=("start node",)),
     ]
 
@@ -121,42 +122,12 @@ def _make_kubernetes(places: layout.Layout) -> list[steps.Step]:
         ),
         daemons.step(places, control_plane.make_etcd(places), after=("start node", "build etcd")),
         daemons.step(places, control_plane.make_api_server(places), after=("make certificates", "start etcd")),
-        stamped_step(places, "grant rights", lambda: pki.grant(places), after=("start kube-apiserver",)),
+        serving.stamped(places, "grant rights", lambda: pki.grant(places), after=("start kube-apiserver",)),
         daemons.step(places, control_plane.make_controller_manager(places), after=api),
         daemons.step(places, control_plane.make_scheduler(places), after=api),
         daemons.step(places, dns.make_daemon(places), after=(*api, "build tools")),
         daemons.step(places, kubelet.make_proxy(places), after=api),
         daemons.step(places, kubelet.make_kubelet(places), after=(*api, "start containerd", "push pause")),
-    ]
-
-
-def _make_knative(places: layout.Layout) -> list[steps.Step]:
-    """Install Knative Serving."""
-    return [
-        steps.Step(
-            "build Knative",
-            run=lambda: knative.build(places),
-            done=lambda: knative.directory(places).is_dir(),
-            after=("push static", "build kubernetes"),
-        ),
-        steps.Step(
-            "push Knative images",
-            run=lambda: knative.push_images(places),
-            done=lambda: knative.are_images_pushed(places),
-            after=("build Knative",),
-        ),
-        stamped_step(places, "apply Knative types", lambda: knative.apply_types(places), after=("grant rights",)),
-        stamped_step(
-            places,
-            "apply Knative",
-            lambda: knative.apply_core(places),
-            after=("apply Knative types", "push Knative images"),
-        ),
-        steps.Step(
-            "wait for Knative",
-            run=lambda: knative.wait_available(places),
-            done=lambda: knative.is_available(places),
-        ),
     ]
 
 
@@ -191,22 +162,17 @@ def make_step(
     )
 
 
-def push_step(places: layout.Layout, name: str, find: Callable[[layout.Layout], images.Kept]) -> steps.Step:
+def push_step(
+    places: layout.Layout,
+    name: str,
+    find: Callable[[layout.Layout], images.Kept],
+    *,
+    after: tuple[str, ...],
+) -> steps.Step:
     """Return the step that has a kept image in the registry."""
     return steps.Step(
         f"push {name}",
         run=lambda: images.push(places, find(places)),
         done=lambda: images.is_pushed(places, find(places)),
-        after=("start registry", "build tools", f"make image {name}"),
+        after=(*after, "build tools", f"make image {name}"),
     )
-
-
-def stamped_step(places: layout.Layout, name: str, run: Callable[[], None], *, after: tuple[str, ...]) -> steps.Step:
-    """Return a step whose end is noted in the state, which goes away with the cluster."""
-    stamp = places.stamps / name.replace(" ", "-")
-
-    def run_and_note() -> None:
-        run()
-        stamp.touch()
-
-    return steps.Step(name, run=run_and_note, done=stamp.exists, after=after)

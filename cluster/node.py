@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cluster import cgroups, commands, errors, layout, pause, processes, steps
 
@@ -19,13 +20,17 @@ _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 # Hide from the host what the daemons would leave in fixed places: sockets, container logs, leases of addresses.
 _INSIDE = """
 set -e
+state=$1 pause=$2
+shift 2
 mount -t tmpfs -o mode=755 node-run /run
-mkdir -p "$1/log" "$1/cni-cache" /var/lib/cni
-mount --bind "$1/log" /var/log
-mount --bind "$1/cni-cache" /var/lib/cni
-touch "$1/inside"
-exec "$2"
+for directory; do
+  mkdir -p "$state/hidden$directory"
+  mount --bind "$state/hidden$directory" "$directory"
+done
+touch "$state/inside"
+exec "$pause"
 """
+_HIDDEN = ("/var/log", "/var/lib/cni", "/var/lib/kubelet")
 
 
 def record(places: layout.Layout) -> Path:
@@ -42,13 +47,14 @@ def start(places: layout.Layout) -> None:
     """Make the control groups, the namespaces and the link, and let traffic out."""
     _refuse_used_addresses()
     cgroups.make()
+    _make_mount_points(places)
     inside = places.state / "inside"
     inside.unlink(missing_ok=True)
     identity = processes.start(
         name="node",
         argv=[
             *("unshare", "--net", "--mount", "--propagation", "slave", "--"),
-            *("sh", "-c", _INSIDE, "sh", places.state, pause.program(places)),
+            *("sh", "-c", _INSIDE, "sh", places.state, pause.program(places), *_HIDDEN),
         ],
         records=places.processes,
         logs=places.logs,
@@ -84,10 +90,12 @@ def remove(places: layout.Layout) -> None:
         commands.output(["ip", "link", "delete", layout.HOST_LINK])
     with contextlib.suppress(errors.CommandFailed, OSError):
         commands.output(["nft", "delete", "table", "ip", _NAT_TABLE])
-    before = places.state / "ip_forward"
-    if before.exists():
-        _FORWARDING.write_text(before.read_text())
-        before.unlink()
+    before = _read_before(places)
+    if before.get("boot") == processes.read_boot():
+        _FORWARDING.write_text(before["forwarding"])
+    for directory in before.get("made", []):
+        with contextlib.suppress(OSError):  # somebody uses it by now
+            Path(directory).rmdir()
 
 
 def remaining() -> list[str]:
@@ -106,6 +114,24 @@ def find_name_servers(text: str) -> list[str]:
     words = [line.split() for line in text.splitlines()]
     servers = [line[1] for line in words if len(line) > 1 and line[0] == "nameserver"]
     return [each for each in servers if not each.startswith("127.") and each != "::1"]
+
+
+def _make_mount_points(places: layout.Layout) -> None:
+    """Make the directories that are hidden inside, and write down what the machine was like before."""
+    made = [each for each in _HIDDEN if not Path(each).exists()]
+    before = {"boot": processes.read_boot(), "forwarding": _FORWARDING.read_text().strip(), "made": made}
+    path = places.state / "before.json"
+    if not path.exists():
+        path.write_text(json.dumps(before))
+    for directory in made:
+        Path(directory).mkdir(parents=True)
+
+
+def _read_before(places: layout.Layout) -> dict[str, Any]:
+    try:
+        return dict(json.loads((places.state / "before.json").read_text()))
+    except (OSError, ValueError):
+        return {}
 
 
 def _link(places: layout.Layout, pid: int) -> None:
@@ -128,10 +154,7 @@ def _link(places: layout.Layout, pid: int) -> None:
 
 
 def _translate(places: layout.Layout) -> None:
-    """Let node and pods out through the host's addresses, by a table of our own; remember the forwarding."""
-    before = places.state / "ip_forward"
-    if not before.exists():
-        before.write_text(_FORWARDING.read_text())
+    """Let node and pods out through the host's addresses, by a table of our own."""
     _FORWARDING.write_text("1")
     rules = f"""
         table ip {_NAT_TABLE} {{

@@ -8,8 +8,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from cluster import commands, errors, layout
+from cluster import commands, errors
 
+# What `up` writes, in this clone or another one.
+_OWN = (".cluster", "kubeconfig")
 KINDS = ("existing", "kind", "local")
 # Small, multi-platform, and only pulled when an engine answers.
 _TRIAL_IMAGE = "registry.k8s.io/pause:3.10"
@@ -23,13 +25,12 @@ class Choice:
     why: str
 
 
-def choose(places: layout.Layout, environment: Mapping[str, str] = os.environ) -> Choice:
+def choose(environment: Mapping[str, str] = os.environ) -> Choice:
     """Return the cluster to use: one named by the user, kind where it works, else local.
 
     Raises: errors.ClusterError for an unknown MAYFLY_CLUSTER or a KUBECONFIG without REGISTRY.
     """
-    named = choose_named(environment, own=places.kubeconfig)
-    if named is not None:
+    if named := choose_named(environment):
         return named
     engine = find_engine()
     if engine is None:
@@ -40,7 +41,7 @@ def choose(places: layout.Layout, environment: Mapping[str, str] = os.environ) -
     return Choice("kind", f"{engine} works and can pull images")
 
 
-def choose_named(environment: Mapping[str, str], *, own: Path) -> Choice | None:
+def choose_named(environment: Mapping[str, str]) -> Choice | None:
     """Return what the environment names, or None if it leaves the choice open. Pure.
 
     Raises: errors.ClusterError for an unknown MAYFLY_CLUSTER or a KUBECONFIG without REGISTRY.
@@ -49,7 +50,7 @@ def choose_named(environment: Mapping[str, str], *, own: Path) -> Choice | None:
     if forced and forced not in KINDS:
         raise errors.ClusterError(f"MAYFLY_CLUSTER={forced!r} is none of {', '.join(KINDS)}; set one of them or none.")
     kubeconfig = environment.get("KUBECONFIG", "")
-    foreign = bool(kubeconfig) and Path(kubeconfig) != own
+    foreign = bool(kubeconfig) and Path(kubeconfig).parts[-2:] != _OWN
     if forced in ("kind", "local"):
         return Choice(forced, f"MAYFLY_CLUSTER={forced}")
     if forced == "existing" and not foreign:
@@ -70,6 +71,16 @@ def find_engine() -> str | None:
         if shutil.which(engine) and commands.succeeds([engine, "ps", "--quiet"], timeout_seconds=10):
             return engine
     return None
+
+
+def need_engine() -> str:
+    """Return the engine that answers; raise errors.ClusterError if none does."""
+    engine = find_engine()
+    if engine is None:
+        raise errors.ClusterError(
+            "kind needs a container engine and neither docker nor podman answers: start one or set MAYFLY_CLUSTER=local."
+        )
+    return engine
 
 
 def try_engine(engine: str) -> str | None:

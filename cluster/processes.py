@@ -103,8 +103,9 @@ def start(*, name: str, argv: Sequence[str | Path], records: Path, logs: Path) -
 
 
 def stop(identities: Sequence[Identity], *, grace_seconds: float) -> None:
-    """Ask the processes to end, wait until they have, and kill those that have not."""
-    for number, patience in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, 10.0)):
+    """Ask the processes to end, wait until they have, and kill those that have not; with no grace kill at once."""
+    asks = [(signal.SIGTERM, grace_seconds)] if grace_seconds else []
+    for number, patience in [*asks, (signal.SIGKILL, 10.0)]:
         alive = [each for each in identities if identify(each.pid) == each]
         for each in alive:
             _signal(each, number)

@@ -21,6 +21,7 @@ class Reporter:
         self._frame = 0
         self._spoken: dict[str, float] = {}
         self._drawn = False
+        self._found: list[str] = []
 
     def say(self, text: str) -> None:
         """Print one whole line."""
@@ -28,8 +29,17 @@ class Reporter:
         print(text, file=self._stream, flush=True)
 
     def finish(self, name: str, *, seconds: float, worked: bool) -> None:
-        """Print a finished step."""
-        self.say(format_step(name, seconds=seconds, worked=worked))
+        """Print a finished step, and count those that had nothing to do."""
+        if worked:
+            self.say(format_step(name, seconds=seconds))
+        else:
+            self._found.append(name)
+
+    def end(self) -> None:
+        """Say how many steps had nothing to do."""
+        if self._found:
+            self.say(f"  had  {len(self._found)} steps were done already")
+            self._found.clear()
 
     def show(self, running: dict[str, float]) -> None:
         """Show the running steps, given by name and start time on the monotonic clock."""
@@ -61,10 +71,10 @@ class Reporter:
         self._drawn = True
 
 
-def format_step(name: str, *, seconds: float, worked: bool) -> str:
+def format_step(name: str, *, seconds: float) -> str:
     """Return the line of a finished step. Pure.
 
-    >>> format_step("start etcd", seconds=1.25, worked=True)
+    >>> format_step("start etcd", seconds=1.25)
     '  ok   start etcd                                1.2 s'
     """
-    return f"  {'ok ' if worked else 'had'}  {name:<40}{seconds:6.1f} s"
+    return f"  ok   {name:<40}{seconds:6.1f} s"

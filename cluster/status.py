@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster import daemons, errors, kubelet, knative, kubectl, layout, processes, teardown
+from cluster import daemons, errors, knative, kubectl, kubelet, layout, processes, teardown
 
 DAEMONS = (
     "node",

@@ -70,8 +70,10 @@ def run_all(steps: Sequence[Step], *, report: progress.Reporter) -> None:
                     report.finish(name, seconds=time.monotonic() - since, worked=worked)
                     finished.add(name)
                 report.show(dict(pending.values()))
+            report.end()
         except BaseException:
             report.clear()
+            pool.shutdown(wait=False, cancel_futures=True)
             commands.stop_all()
             raise
 
@@ -91,6 +93,7 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, what: str, hint
     """Wait until the condition holds; raise errors.ClusterError naming `what` and the hint if it never does."""
     deadline = time.monotonic() + seconds
     while not condition():
+        commands.raise_if_stopping()
         if time.monotonic() > deadline:
             raise errors.ClusterError(f"{what} did not happen within {seconds:.0f} s.\n{hint()}".rstrip())
         time.sleep(0.1)

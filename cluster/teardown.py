@@ -12,8 +12,6 @@ import time
 from cluster import cgroups, errors, layout, node, processes, registry
 
 GRACE_SECONDS = 8.0
-# They would start pods again.
-_FIRST = ("kubelet", "kube-controller-manager", "kube-scheduler")
 
 
 def clear_the_way(places: layout.Layout) -> None:
@@ -27,18 +25,17 @@ def clear_the_way(places: layout.Layout) -> None:
 def stop(places: layout.Layout) -> None:
     """End every process of the cluster, then remove its groups, link, rules and state.
 
-    The node goes last: with it go the link and the mounts.
+    The registry is asked to end, since what it holds is kept; all others are killed, since nothing of theirs is.
     Raises: errors.ClusterError naming what could not be removed.
     """
-    records = {path.stem: processes.find(path) for path in sorted(places.processes.glob("*.json"))}
-    living = {name: identity for name, identity in records.items() if identity}
-    processes.stop([each for name, each in living.items() if name in _FIRST], grace_seconds=2)
-    _end_members(keep={each.pid for each in living.values()})
-    processes.stop([each for name, each in living.items() if name != "node"], grace_seconds=GRACE_SECONDS)
-    _end_members(keep=set())
-    if "registry" in living:
+    kept = processes.find(places.processes / "registry.json")
+    if kept:
+        processes.stop([kept], grace_seconds=GRACE_SECONDS)
         os.sync()
         registry.mark_clean(places)
+    recorded = [processes.find(path) for path in places.processes.glob("*.json")]
+    processes.stop([each for each in recorded if each], grace_seconds=0)
+    _end_members()
     node.remove(places)
     _remove_groups()
     shutil.rmtree(places.state, ignore_errors=True)
@@ -56,10 +53,12 @@ def find_leftovers(places: layout.Layout) -> list[str]:
     return found
 
 
-def _end_members(keep: set[int]) -> None:
-    """End the processes in the cluster's control groups: containers and their shims."""
-    pods = [identity for pid in cgroups.members() - keep if (identity := processes.identify(pid))]
-    processes.stop(pods, grace_seconds=1.0)
+def _end_members() -> None:
+    """Kill what is in the cluster's control groups, containers and shims, until nothing is."""
+    deadline = time.monotonic() + 10
+    while (pids := cgroups.members()) and time.monotonic() < deadline:
+        processes.stop([each for pid in pids if (each := processes.identify(pid))], grace_seconds=0)
+        time.sleep(0.02)  # a process that is already dead leaves its group a moment late
 
 
 def _remove_groups() -> None:
