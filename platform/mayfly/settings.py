@@ -40,7 +40,7 @@ class ControllerSettings(Settings):
     controller_name: str = Field(
         "",
         description="Functions whose annotation mayfly.dev/controller has this value are this controller's; empty:"
-        " those without it. A second controller, such as a new version on trial, gets a name and a namespace of its own.",
+        " those without it. A second controller, such as a new version on trial, gets a name and its own namespace.",
     )
     builder_url: str = Field("http://mayfly-builder.mayfly-system.svc:8080", description="Base URL of the builder.")
     internal_token_file: Path = Field(

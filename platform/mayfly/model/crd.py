@@ -79,7 +79,7 @@ def _make_version() -> dict[str, Any]:
             },
         },
         "additionalPrinterColumns": [
-            {"name": name, "type": kind, "jsonPath": path, "priority": priority}
+            {"name": name, "type": kind, "jsonPath": path} | ({"priority": priority} if priority else {})
             for name, kind, path, priority in _COLUMNS
         ],
     }

@@ -195,7 +195,8 @@ class EmptyDir(Part):
     size_limit: Quantity | None = Field(None, description="Largest size, for example 64Mi.")
 
 
-_RESERVED_PATHS = "['/', '/app', '/tmp', '/proc', '/sys', '/dev', '/usr', '/lib', '/bin', '/etc']"
+_RESERVED_PATHS = "^/(app|bin|boot|dev|lib|lib64|opt/mayfly|proc|sbin|sys|usr)(/|$)|^/(etc|home|opt|root|run|tmp|var)?$"
+"""Where an image keeps its own files: some directories altogether, some but for their sub-directories."""
 
 
 class Volume(Part):
@@ -207,12 +208,12 @@ class Volume(Part):
             "a volume has exactly one of secret, configMap, emptyDir",
         ),
         (
-            "self.path.startsWith('/') && !self.path.contains('..')",
-            "volumes[].path is an absolute path without '..', for example /etc/shop",
+            "self.path.startsWith('/') && !self.path.contains('..') && !self.path.contains('//')",
+            "volumes[].path is an absolute path without '..' and '//', for example /etc/shop",
         ),
+        ("!self.path.endsWith('/') || self.path == '/'", "volumes[].path does not end with '/'"),
         (
-            f"!{_RESERVED_PATHS}.exists(p, self.path == p)"  # noqa: ISC004
-            " && !self.path.startsWith('/app/') && !self.path.startsWith('/opt/mayfly')",
+            f"!self.path.matches('{_RESERVED_PATHS}')",
             "volumes[].path lies where the image keeps its own files; mount elsewhere, for example /etc/shop",
         ),
     )

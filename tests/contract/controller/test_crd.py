@@ -1,0 +1,211 @@
+"""What the API server makes of a Function: the CRD's rules, words and subresources."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mayfly import errors
+from mayfly.cluster import kinds
+from mayfly.model import crd
+from mayfly.resources import compare
+from tests.contract.controller.conftest import MANAGER, make_function
+
+DIGEST = "sha256:" + "0" * 64
+SOURCE = {"inline": {"a.py": ""}}
+
+BAD = {
+    "no source": ({"source": {}}, "set exactly one of source.inline, source.configMap, source.oci, source.image"),
+    "two sources": ({"source": {**SOURCE, "image": "x"}}, "set exactly one of source.inline"),
+    "absolute path": ({"source": {"inline": {"/a.py": ""}}}, "paths in source.inline are relative"),
+    "path upwards": ({"source": {"inline": {"../a.py": ""}}}, "paths in source.inline are relative"),
+    "no files": ({"source": {"inline": {}}}, "spec.source.inline"),
+    "oci by tag": ({"source": {"oci": {"ref": "host/repo:tag"}}}, "must name the artifact by digest"),
+    "image with blank": ({"source": {"image": "a b"}}, "source.image is an image reference and holds no blank"),
+    "config map elsewhere": ({"source": {"configMap": {"name": "other/x"}}}, "spec.source.configMap.name"),
+    "runtime": ({"runtime": "cobol"}, 'supported values: "python", "python3.11"'),
+    "signature": ({"signature": "rpc"}, "spec.signature: Unsupported value"),
+    "handler": ({"handler": "rm -rf"}, "spec.handler"),
+    "timeout too long": ({"timeout": "11m"}, "timeout is from 1s to 10m"),
+    "timeout too short": ({"timeout": "1ms"}, "timeout is from 1s to 10m"),
+    "timeout without unit": ({"timeout": "30"}, "spec.timeout"),
+    "idle too short": ({"scaling": {"idle": "1s"}}, "scaling.idle is from 6s to 1h"),
+    "min above max": ({"scaling": {"min": 3, "max": 2}}, "scaling.min must not exceed scaling.max"),
+    "min above default max": ({"scaling": {"min": 21}}, "scaling.min above 20 needs scaling.max"),
+    "negative min": ({"scaling": {"min": -1}}, "spec.scaling.min"),
+    "concurrency too high": ({"scaling": {"concurrency": 1001}}, "spec.scaling.concurrency"),
+    "quantity": ({"resources": {"memory": "lots"}}, "write a quantity such as 100m, 1, 128Mi or 1Gi"),
+    "negative quantity": ({"resources": {"cpu": "-1"}}, "it must not be negative"),
+    "negative number": ({"resources": {"cpu": -1}}, "it must not be negative"),
+    "visibility": ({"http": {"visibility": "secret"}}, "spec.http.visibility"),
+    "env without value": ({"env": [{"name": "A"}]}, "an env entry has exactly one of value, valueFrom"),
+    "env with both": (
+        {"env": [{"name": "A", "value": "1", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
+        "an env entry has exactly one of value, valueFrom",
+    ),
+    "reserved env": ({"env": [{"name": "MAYFLY_X", "value": "1"}]}, "belong to the platform; choose another name"),
+    "reserved port": ({"env": [{"name": "PORT", "value": "1"}]}, "belong to the platform"),
+    "env source": ({"env": [{"name": "A", "valueFrom": {}}]}, "set exactly one of secretKeyRef, configMapKeyRef"),
+    "envFrom": ({"envFrom": [{"prefix": "A_"}]}, "set exactly one of secretRef, configMapRef"),
+    "secret elsewhere": ({"envFrom": [{"secretRef": {"name": "ns/s"}}]}, "spec.envFrom[0].secretRef.name"),
+    "volume without source": ({"volumes": [{"path": "/x"}]}, "a volume has exactly one of secret, configMap, emptyDir"),
+    "volume relative": ({"volumes": [{"path": "x/y", "emptyDir": {}}]}, "is an absolute path without '..'"),
+    "volume upwards": ({"volumes": [{"path": "/x/../etc", "emptyDir": {}}]}, "is an absolute path without '..'"),
+    "volume over the code": ({"volumes": [{"path": "/app/x", "emptyDir": {}}]}, "the image keeps its own files"),
+    "volume over the root": ({"volumes": [{"path": "/", "emptyDir": {}}]}, "spec.volumes[0].path"),
+    "volume over devices": ({"volumes": [{"path": "/dev/log", "emptyDir": {}}]}, "the image keeps its own files"),
+    "volume with a slash at the end": ({"volumes": [{"path": "/tmp/", "emptyDir": {}}]}, "does not end with '/'"),
+    "volume size": ({"volumes": [{"path": "/x", "emptyDir": {"sizeLimit": "big"}}]}, "emptyDir.sizeLimit"),
+    "host path": ({"volumes": [{"path": "/x", "hostPath": {"path": "/"}}]}, "hostPath"),
+    "unknown field": ({"privileged": True}, "privileged"),
+    "pod spec": ({"securityContext": {"runAsUser": 0}}, "securityContext"),
+}  # fmt: skip
+
+GOOD = {
+    "least": {},
+    "config map": {"source": {"configMap": {"name": "code"}}},
+    "oci": {"source": {"oci": {"ref": f"10.0.0.1:5000/mayfly/sources/a/b@{DIGEST}"}}},
+    "image": {"source": {"image": "docker.io/library/nginx:1"}},
+    "everything": {
+        "source": {"inline": {"handler.py": "", "lib/x.py": "", "requirements.txt": "idna\n"}},
+        "runtime": "python3.11",
+        "handler": "handler:main",
+        "signature": "lambda",
+        "env": [
+            {"name": "A", "value": ""},
+            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k.txt", "optional": True}}},
+        ],
+        "envFrom": [{"prefix": "P_", "secretRef": {"name": "s"}}, {"configMapRef": {"name": "c", "optional": True}}],
+        "volumes": [
+            {"path": "/etc/shop", "secret": {"name": "s"}},
+            {"path": "/data", "emptyDir": {"sizeLimit": "64Mi"}},
+            {"path": "/tmp/cache", "emptyDir": {"sizeLimit": 1000000}},
+        ],
+        "resources": {"cpu": 1, "memory": "0.5Gi"},
+        "timeout": "1m30s",
+        "scaling": {"min": 2, "max": 0, "concurrency": 0, "idle": "1h"},
+        "http": {"visibility": "cluster-local"},
+    },
+}
+
+
+@pytest.mark.parametrize(("spec", "said"), BAD.values(), ids=BAD)
+async def test_bad_input_is_refused_at_the_door(cluster, functions, spec, said):
+    """The API server says value, rule and fix before anything is stored."""
+    with pytest.raises(errors.Invalid) as caught:
+        await cluster.apply(make_function(functions, **spec), manager=MANAGER, dry_run=True)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x" * 53, "metadata.name may have at most 52 characters"),
+        ("9lives", "metadata.name must be a DNS label that begins with a letter"),
+        ("a.b", "metadata.name must be a DNS label"),
+    ],
+)
+async def test_a_name_must_fit_what_is_derived_from_it(cluster, functions, name, said):
+    """Knative makes longer names of it."""
+    with pytest.raises(errors.Invalid, match=said):
+        await cluster.apply(make_function(functions, name), manager=MANAGER, dry_run=True)
+
+
+@pytest.mark.parametrize("spec", GOOD.values(), ids=GOOD)
+async def test_good_input_is_stored_as_it_was_written(cluster, functions, spec):
+    """No default is written into the manifest, so it never differs from the one in Git."""
+    wanted = make_function(functions, **spec)
+    stored = await cluster.apply(wanted, manager=MANAGER)
+    assert stored["spec"] == wanted["spec"]
+
+
+async def test_an_update_is_checked_like_a_creation(cluster, functions):
+    """Rules that hold only at creation would be no rules."""
+    wanted = make_function(functions)
+    await cluster.apply(wanted, manager=MANAGER)
+    name = wanted["metadata"]["name"]
+    with pytest.raises(errors.Invalid, match="timeout is from 1s to 10m"):
+        await cluster.patch(kinds.FUNCTION, functions, name, {"spec": {"timeout": "1h"}})
+
+
+async def test_the_schema_is_taken_whole(cluster, functions):
+    """What the model generates is what the API server holds: it has dropped nothing."""
+    made = crd.make_crd()
+    live = await cluster.get(kinds.CRD, None, made["metadata"]["name"])
+    assert compare.find_drift(live["spec"], made["spec"]) is None
+    told = {item["type"]: item for item in live["status"]["conditions"]}
+    assert "NonStructuralSchema" not in told
+    assert told["NamesAccepted"]["status"] == "True"
+
+
+def find_undescribed(schema, path):
+    """Return the paths of fields without a description."""
+    missing = [path] if "description" not in schema and path else []
+    for name, field in schema.get("properties", {}).items():
+        if (path, name) != ("", "metadata"):
+            missing += find_undescribed(field, f"{path}.{name}")
+    if "items" in schema:
+        missing += [p for p in find_undescribed(schema["items"], f"{path}[]") if p != f"{path}[]"]
+    return missing
+
+
+def test_every_field_is_described():
+    """`kubectl explain` has something to say everywhere."""
+    schema = crd.make_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    assert find_undescribed(schema, "") == []
+
+
+async def test_the_scale_subresource_sets_min(cluster, functions):
+    """`kubectl scale` sets how many instances are kept."""
+    wanted = make_function(functions, scaling={"min": 0, "max": 5})
+    await cluster.apply(wanted, manager=MANAGER)
+    name = wanted["metadata"]["name"]
+    await cluster.patch(kinds.FUNCTION, functions, name, {"spec": {"replicas": 2}}, subresource="scale")
+    stored = await cluster.get(kinds.FUNCTION, functions, name)
+    assert stored["spec"]["scaling"] == {"min": 2, "max": 5}
+
+
+async def test_a_variable_is_set_once(cluster, functions):
+    """Two values for one name are a mistake."""
+    wanted = make_function(functions, env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])
+    with pytest.raises(errors.Invalid, match="Duplicate value"):
+        await cluster.create(wanted, dry_run=True)
+
+
+@pytest.fixture
+def kubectl(kubeconfig, tmp_path):
+    """Run kubectl and return what it prints; its discovery cache is the test's own."""
+
+    async def run(*words):
+        return await run_kubectl(f"--kubeconfig={kubeconfig}", f"--cache-dir={tmp_path}", *words)
+
+    return run
+
+
+async def run_kubectl(*words):
+    process = await asyncio.create_subprocess_exec(
+        *("kubectl", *words),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, error = await process.communicate()
+    assert process.returncode == 0, error.decode()
+    return out.decode()
+
+
+async def test_kubectl_explains(kubectl, functions):
+    """The words of the model reach the terminal."""
+    text = " ".join((await kubectl("explain", "fn.spec.scaling")).split())
+    assert "How many instances run and when they go away." in text
+    assert "Instances kept running; 0 scales to zero. Default: 0." in text
+    assert "Time without requests after which instances go away" in text
+
+
+async def test_kubectl_lists(cluster, kubectl, functions):
+    """The columns that a person wants to see, by the short name."""
+    await cluster.apply(make_function(functions, "hello"), manager=MANAGER)
+    table = await kubectl("get", "fn", "-n", functions)
+    assert table.splitlines()[0].split() == ["NAME", "READY", "REASON", "URL", "REVISION", "AGE"]
+    wide = await kubectl("get", "fn", "-n", functions, "-o", "wide")
+    assert wide.splitlines()[0].split()[-3:] == ["RUNTIME", "SIGNATURE", "IMAGE"]
