@@ -19,6 +19,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import marshal
+import resource
 import struct
 import sys
 import types
@@ -28,11 +29,17 @@ from typing import BinaryIO
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
 """Larger files are data; they are left without bytecode."""
 _UNCHECKED_HASH = 0b01
+MAX_MEMORY_BYTES = 1024 * 1024 * 1024
+MAX_CPU_SECONDS = 120
 _LENGTHS = struct.Struct(">II")
 
 
 def main() -> None:
     """Answer records until standard input ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warnings.simplefilter("ignore")
     sys.dont_write_bytecode = True
     interned = [sys.intern(chr(code)) for code in range(256)]
