@@ -1,4 +1,4 @@
-"""The base image for clusters that are not local: by the container engine, or as for the local one without an engine."""
+"""The base image for clusters that are not local: by the container engine where there is one."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def need_engine() -> str:
     engine = find_engine()
     if engine is None:
         raise errors.ClusterError(
-            "kind needs a container engine and neither docker nor podman answers: start one or set MAYFLY_CLUSTER=local."
+            "kind needs a container engine and neither docker nor podman answers: start one, set MAYFLY_CLUSTER=local."
         )
     return engine
 

@@ -54,6 +54,14 @@ def identify(pid: int) -> Identity | None:
     return None if state in "ZX" else Identity(pid=pid, started=started, boot=read_boot())
 
 
+def is_zombie(pid: int) -> bool:
+    """Report whether the process has ended and waits for its parent to notice."""
+    try:
+        return parse_start(Path(f"/proc/{pid}/stat").read_text())[0] == "Z"
+    except (OSError, IndexError, ValueError):
+        return False
+
+
 def read_record(path: Path) -> Identity | None:
     """Return the identity a record holds, or None if it is missing or torn."""
     try:

@@ -23,6 +23,7 @@ SETS = {
     "kubernetes": ("tool", f"-s -w {_VERSION_FLAGS}"),
     "etcd": ("tool", "-s -w"),
     "tools": ("tool", "-s -w"),
+    "kind": ("tool", "-s -w"),
 }
 COMMAND_LINE = {"kubernetes": ("kubectl",), "tools": ("helm", "crane", "ko", "kubeconform")}
 _LAST_PART_NAMES = {"v3": "etcd", "server": "etcd"}

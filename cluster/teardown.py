@@ -1,6 +1,6 @@
 """Take the local cluster away: every process, mount, link, rule, control group and file of it.
 
-Only what is recorded, or runs in the cluster's own control groups, is ended; nothing is found by name.
+Only what runs in the cluster's own control groups is ended; nothing is found by name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from cluster import cgroups, errors, layout, node, processes, registry
 
 GRACE_SECONDS = 8.0
+REAPING_SECONDS = 3.0
 
 
 def clear_the_way(places: layout.Layout) -> None:
@@ -33,8 +34,6 @@ def stop(places: layout.Layout) -> None:
         processes.stop([kept], grace_seconds=GRACE_SECONDS)
         os.sync()
         registry.mark_clean(places)
-    recorded = [processes.find(path) for path in places.processes.glob("*.json")]
-    processes.stop([each for each in recorded if each], grace_seconds=0)
     _end_members()
     node.remove(places)
     _remove_groups()
@@ -55,10 +54,15 @@ def find_leftovers(places: layout.Layout) -> list[str]:
 
 def _end_members() -> None:
     """Kill what is in the cluster's control groups, containers and shims, until nothing is."""
+    ended: set[int] = set()
     deadline = time.monotonic() + 10
     while (pids := cgroups.members()) and time.monotonic() < deadline:
+        ended |= pids
         processes.stop([each for pid in pids if (each := processes.identify(pid))], grace_seconds=0)
         time.sleep(0.02)  # a process that is already dead leaves its group a moment late
+    deadline = time.monotonic() + REAPING_SECONDS
+    while any(processes.is_zombie(pid) for pid in ended) and time.monotonic() < deadline:
+        time.sleep(0.02)  # its new parent, the machine's init, takes its exit code
 
 
 def _remove_groups() -> None:

@@ -1,0 +1,48 @@
+"""The cache key of built programs, and the pinned modules."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cluster import layout, programs
+
+PARTS = {"go_mod": b"module a\n", "go_sum": b"sum\n", "go_version": "go1.26.1", "flags": "-s"}
+
+
+def test_the_same_parts_give_the_same_key():
+    """A second clone with the same pins finds the programs built."""
+    assert programs.make_key(**PARTS) == programs.make_key(**PARTS)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_changes_the_key(part):
+    """Nothing that decides a program's bytes is left out of its key."""
+    changed = {**PARTS, part: PARTS[part] + PARTS[part]}
+    assert programs.make_key(**changed) != programs.make_key(**PARTS)
+
+
+def test_a_byte_moved_between_parts_changes_the_key():
+    """The parts are told apart, not run together."""
+    moved = {**PARTS, "go_mod": b"module a\ns", "go_sum": b"um\n"}
+    assert programs.make_key(**moved) != programs.make_key(**PARTS)
+
+
+def test_the_key_is_a_short_file_name():
+    """The key can stand in a directory's name."""
+    assert re.fullmatch("[0-9a-f]{16}", programs.make_key(**PARTS))
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "etcd", "knative", "tools", "kind"])
+def test_each_set_is_pinned(name):
+    """Every set has a go.mod that lists its tools and a go.sum."""
+    module = layout.find_layout().modules / name
+    assert "tool" in (module / "go.mod").read_text()
+    assert (module / "go.sum").stat().st_size > 0
+
+
+def test_kubernetes_versions_agree():
+    """The version the programs report is the one that go.mod pins."""
+    text = (layout.find_layout().modules / "kubernetes" / "go.mod").read_text()
+    assert re.search(rf"k8s\.io/kubernetes {re.escape(programs.KUBERNETES_VERSION)}\s", text)
