@@ -15,6 +15,9 @@ from mayfly import errors
 MAX_MESSAGE = 4096
 """Characters of a refusal that are kept: a condition's message may not be longer than 32 KiB, a log line should not."""
 
+_UNKNOWN_FIELD = "failed to create typed patch object"
+"""Server-side apply answers 500 to a field that the schema lacks or that has the wrong type, which no time mends."""
+
 
 class Expired(errors.ClusterError):
     """The asked resourceVersion or continue token is too old (410); list again."""
@@ -50,6 +53,8 @@ def failure(*, status: int, body: bytes | Mapping[str, Any], headers: Mapping[st
     message = message[:MAX_MESSAGE]
     if status == 429:  # noqa: PLR2004  (Too Many Requests)
         return errors.Throttled(message, retry_after_seconds=_retry_after(document, headers or {}))
+    if _UNKNOWN_FIELD in message:
+        return errors.Invalid(message)
     return _BY_STATUS.get(status, errors.ClusterError)(message)
 
 

@@ -81,9 +81,10 @@ def read(paths: Iterable[Path], *, context: str | None) -> Context:
 def _parse(path: Path) -> dict[str, Any]:
     """Return one file with the paths in it made absolute: they are relative to the file."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise errors.Unauthorized(f"kubeconfig {str(path)!r} cannot be read: {error}") from error
+    document = {} if document is None else document
     if not isinstance(document, dict):
         raise errors.Unauthorized(f"kubeconfig {str(path)!r} must be a mapping, not {type(document).__name__}")
     for section, field in (("clusters", "cluster"), ("users", "user")):
