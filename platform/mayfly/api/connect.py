@@ -8,12 +8,28 @@ from collections.abc import AsyncIterator
 from mayfly import settings
 from mayfly.api import edges
 from mayfly.cluster import access, client, transport
+from mayfly.image import artifact, reference
+from mayfly.registry import artifact as artifacts
+from mayfly.registry import client as registries
 
 
 @contextlib.asynccontextmanager
 async def connect(limits: settings.ApiSettings) -> AsyncIterator[edges.Edges]:
-    """Give the Kubernetes API (the pod's account, else the kubeconfig) and the registry, and close them at the end."""
+    """Give the Kubernetes API (the pod's account, else the kubeconfig) and the registry, and close them at the end.
+
+    Raises:
+        errors.Unauthorized: there are no credentials for the Kubernetes API.
+        errors.InvalidName: the setting ``registry`` is no HOST[:PORT]/PREFIX.
+    """
+    host = reference.ImageRef.parse(f"{limits.registry}/sources").host
     credentials = await access.load(kubeconfig=None, context=None)
     sender = transport.Transport(credentials, user_agent="mayfly-api")
-    async with client.Cluster(sender) as cluster:
-        yield edges.Edges(sender=sender, cluster=cluster, store=None)
+    async with (
+        client.Cluster(sender) as cluster,
+        registries.open_client(host=host, insecure=limits.registry_insecure, config=limits.registry_config) as registry,
+    ):
+
+        async def store(repository: str, found: artifact.Artifact) -> str:
+            return str(await artifacts.push_artifact(registry, found, reference.ImageRef.parse(repository)))
+
+        yield edges.Edges(sender=sender, cluster=cluster, store=store)

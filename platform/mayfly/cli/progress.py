@@ -1,0 +1,98 @@
+"""How far a Function has come, read from its status. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from mayfly.cli import view
+from mayfly.model.status import ConditionType
+
+State = Literal["waiting", "running", "done", "failed"]
+
+STEPS = {
+    ConditionType.BUILT: "build",
+    ConditionType.DEPLOYED: "roll out",
+    ConditionType.ROUTED: "route",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One step: its name, where it is, a remark, and the finished parts of it as (name, seconds, remark)."""
+
+    name: str
+    state: State
+    detail: str = ""
+    parts: tuple[tuple[str, float, str], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """Why a Function did not become ready: one word, the message, the last lines of the build log."""
+
+    reason: str
+    message: str
+    log: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """A Function at one moment; ``failure`` is ``None`` unless it failed for good."""
+
+    steps: tuple[Step, ...]
+    ready: bool
+    failure: Failure | None
+
+    @property
+    def final(self) -> bool:
+        """Say whether waiting longer has no sense."""
+        return self.ready or self.failure is not None
+
+
+def read(obj: Mapping[str, Any]) -> Snapshot:
+    """Return how far ``obj`` has come with its present spec; what its status says of an older one does not count."""
+    generation = obj["metadata"].get("generation", 0)
+    status = obj.get("status") or {}
+    fresh = status.get("observedGeneration", 0) >= generation
+    conditions = {kind: _get_fresh(obj, kind, generation) if fresh else {} for kind in ConditionType}
+    steps: list[Step] = []
+    for kind, name in STEPS.items():
+        reached = all(step.state == "done" for step in steps)
+        state = _judge(conditions[kind], reached=reached)
+        detail = conditions[kind].get("reason", "") if state == "running" else ""
+        if kind is ConditionType.BUILT and fresh:
+            build = status.get("build") or {}
+            parts = tuple(
+                (part["name"], float(part["seconds"]), part.get("detail", "")) for part in build.get("steps") or []
+            )
+            steps.append(Step(name, state, "image existed" if build.get("cached") else detail, parts))
+        else:
+            steps.append(Step(name, state, detail))
+    return Snapshot(
+        tuple(steps), conditions[ConditionType.READY].get("status") == "True", _find_failure(conditions, status)
+    )
+
+
+def _get_fresh(obj: Mapping[str, Any], kind: str, generation: int) -> dict[str, Any]:
+    condition = view.get_condition(obj, kind)
+    return condition if condition.get("observedGeneration", generation) >= generation else {}
+
+
+def _judge(condition: Mapping[str, Any], *, reached: bool) -> State:
+    """Return where a step is; ``reached`` says that those before it are done."""
+    if condition.get("status") == "True":
+        return "done" if reached else "waiting"
+    if condition.get("status") == "False":
+        return "failed"
+    return "running" if reached else "waiting"
+
+
+def _find_failure(conditions: Mapping[Any, Mapping[str, Any]], status: Mapping[str, Any]) -> Failure | None:
+    ready = conditions[ConditionType.READY]
+    if ready.get("status") != "False":
+        return None
+    build_failed = conditions[ConditionType.BUILT].get("status") == "False"
+    log = tuple((status.get("build") or {}).get("log") or ()) if build_failed else ()
+    return Failure(ready.get("reason") or "Failed", ready.get("message") or "the status does not say why", log)
