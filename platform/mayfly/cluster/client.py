@@ -5,7 +5,6 @@ Server-side apply: https://kubernetes.io/docs/reference/using-api/server-side-ap
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import contextlib
 import json
@@ -30,6 +29,8 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 PAGE = 500
 """Objects per page of a list, as client-go asks for."""
+LIST_TRIES = 3
+"""So often a list is begun whose continue token expired on the way; the server keeps one for minutes."""
 WATCH_SECONDS = 300
 """How long the server is asked to keep a watch open."""
 SILENCE_SECONDS = 90.0
@@ -145,13 +146,13 @@ class Cluster:
 
         ``labels`` and ``fields`` are selectors as kubectl takes them: ``mayfly.dev/function=x``, ``metadata.name=x``.
         """
-        while True:
-            try:
-                return [
-                    item async for page in self.pages(kind, namespace, labels, fields=fields) for item in page.items
-                ]
-            except answer.Expired:
-                await asyncio.sleep(0)
+        for _ in range(LIST_TRIES - 1):
+            with contextlib.suppress(answer.Expired):
+                return await self._list(kind, namespace, labels, fields)
+        return await self._list(kind, namespace, labels, fields)
+
+    async def _list(self, kind: kinds.Kind, namespace: str | None, labels: str | None, fields: str | None) -> Objects:
+        return [item async for page in self.pages(kind, namespace, labels, fields=fields) for item in page.items]
 
     async def pages(
         self,
@@ -446,9 +447,13 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Object:
-        if self._may_write is not None and not self._may_write():
-            raise errors.Conflict(f"{method} {path} was not sent: this process does not hold the lease any more")
-        result: Object = await self._sender.call(method, path, query=query, body=body, content_type=content_type)
+        def guard() -> None:
+            if self._may_write is not None and not self._may_write():
+                raise errors.Conflict(f"{method} {path} was not sent: this process does not hold the lease any more")
+
+        result: Object = await self._sender.call(
+            method, path, query=query, body=body, content_type=content_type, guard=guard
+        )
         return result
 
 

@@ -104,7 +104,10 @@ class WorkQueue(Generic[K]):
                 self._settle(key, await handler(key))
             except Exception as error:  # noqa: BLE001  (whatever one key does, the others go on)
                 self._retry(key, error)
-            except BaseException:
+            except asyncio.CancelledError:
+                if not _is_being_cancelled():  # something the handler waited for was, which is no reason to stop
+                    self._retry(key, RuntimeError("what the handler waited for was cancelled"))
+                    continue
                 self.add(key)  # cut short: look again when the queue runs again
                 raise
             finally:
@@ -150,3 +153,9 @@ class WorkQueue(Generic[K]):
             self._ready.release()
         self._timer = None
         self._arm()
+
+
+def _is_being_cancelled() -> bool:
+    """Say whether someone asked the running task itself to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 
 from mayfly import errors
@@ -40,7 +40,7 @@ async def tail(
     follow: bool = False,
     last: int | None = None,
     since_seconds: int | None = None,
-) -> AsyncIterator[Line]:
+) -> AsyncGenerator[Line, None]:
     """Give the log lines of ``container`` in every pod that ``selector`` finds, oldest pod first.
 
     ``last`` and ``since_seconds`` limit what is read of each pod; ``None`` reads all. With ``follow`` lines of all
@@ -64,7 +64,7 @@ async def tail(
 
 async def _follow(
     cluster: client.Cluster, namespace: str, selector: str, container: str, limits: dict[str, int | None]
-) -> AsyncIterator[Line]:
+) -> AsyncGenerator[Line, None]:
     lines: asyncio.Queue[Line] = asyncio.Queue(QUEUE_LINES)
 
     async def copy(run: _Run, limits: dict[str, int | None]) -> None:
@@ -124,7 +124,9 @@ def _has_log(status: dict[str, Any]) -> bool:
     return any(state in status.get(when, {}) for when in ("state", "lastState") for state in ("running", "terminated"))
 
 
-async def _read(cluster: client.Cluster, namespace: str, run: _Run, container: str, **how: Any) -> AsyncIterator[Line]:
+async def _read(
+    cluster: client.Cluster, namespace: str, run: _Run, container: str, **how: Any
+) -> AsyncGenerator[Line, None]:
     """Give the lines of one life; nothing when the pod has gone meanwhile or the connection breaks off."""
     with contextlib.suppress(errors.NotFound, errors.Invalid, errors.Unreachable):
         async with contextlib.aclosing(cluster.logs(namespace, run.pod, container, **how)) as lines:

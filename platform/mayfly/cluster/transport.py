@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -21,6 +21,8 @@ REQUEST_SECONDS = 30.0
 """Longest time an ordinary request may take; the API server itself gives up after 60 s."""
 CONNECT_SECONDS = 10.0
 _FAILURES = (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError)
+Guard = Callable[[], None]
+"""Raise one of our errors to keep a request from leaving."""
 _UNAUTHORIZED = 401
 _REFUSED = 400
 
@@ -46,8 +48,9 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        guard: Guard | None = None,
     ) -> Any:
-        """Return the parsed JSON answer.
+        """Return the parsed JSON answer; ``guard`` is called right before the request leaves and may refuse it.
 
         Raises:
             errors.ClusterError: the kind that ``answer.failure`` gives; ``Unreachable`` when no answer came.
@@ -58,7 +61,9 @@ class Transport:
             data = json.dumps(body, separators=(",", ":")).encode()
             headers["Content-Type"] = content_type
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
-        async with self.open(method, path, query=query, headers=headers, data=data, timeout=timeout) as response:
+        async with self.open(
+            method, path, query=query, headers=headers, data=data, timeout=timeout, guard=guard
+        ) as response:
             with self.translated():
                 payload = await response.read()
         try:
@@ -79,13 +84,16 @@ class Transport:
         data: Any = None,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  (handed to the transport, which knows its phases)
         refuse: bool = True,
+        guard: Guard | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Give the open answer, its body unread; with ``refuse`` a status from 400 up is raised as our error.
 
         An answer 401 is tried once more with fresh credentials, unless ``data`` is a stream that is used up.
         """
         with self.translated():
-            response = await self._send(method, path, query=query, headers=headers, data=data, timeout=timeout)
+            response = await self._send(
+                method, path, query=query, headers=headers, data=data, timeout=timeout, guard=guard
+            )
         try:
             if refuse and response.status >= _REFUSED:
                 with self.translated():
@@ -104,11 +112,14 @@ class Transport:
         headers: Mapping[str, str] | None,
         data: Any,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109
+        guard: Guard | None,
     ) -> aiohttp.ClientResponse:
         session = self._open_session()
         replayable = data is None or isinstance(data, bytes)
         for fresh in (False, True):
             authorization = await self.access.authorization(fresh=fresh)
+            if guard is not None:
+                guard()
             response = await session.request(
                 method,
                 yarl.URL(self.access.host + path, encoded=True),

@@ -135,3 +135,22 @@ async def test_many_keys_share_the_workers(work):
         await everything.wait()
     assert seen == list(range(500))
     assert most == 8
+
+
+async def test_a_cancellation_from_within_is_only_a_failure(work):
+    """A handler whose own task was cancelled by others costs no worker; the key is tried again."""
+    tries, again = 0, asyncio.Event()
+
+    async def handle(_):
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            inner = asyncio.create_task(asyncio.Event().wait())
+            asyncio.get_running_loop().call_soon(inner.cancel)
+            await inner
+        again.set()
+
+    async with asyncio.timeout(DEADLINE), running(work, handle, workers=1):
+        work.add("a")
+        await again.wait()
+    assert (tries, work.retries) == (2, 1)
