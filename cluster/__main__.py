@@ -1,4 +1,4 @@
-"""`python3 -m cluster up|down|status|enter`."""
+"""`python3 -m cluster up|down|status|enter|kourier`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from cluster import environment, errors, existing, kind, layout, local, node, probe, progress, status, steps, teardown
+from cluster import (
+    environment,
+    errors,
+    existing,
+    kind,
+    kourier,
+    layout,
+    local,
+    node,
+    probe,
+    progress,
+    status,
+    steps,
+    teardown,
+)
 
 _LOCK = Path("/run/lock/mayfly-cluster.lock")
 _EPILOG = """\
@@ -21,6 +35,7 @@ up      bring the cluster up, or find that it is; writes .cluster/env and .clust
 down    take it away; built programs and images stay in the cache
 status  show what runs
 enter   run a command inside the local cluster's node: python3 -m cluster enter -- ip address
+kourier add Kourier to the running local cluster, to compare with
 
 MAYFLY_CLUSTER=existing|kind|local forces a kind of cluster; a KUBECONFIG of yours (with REGISTRY) is used as it is.
 """
@@ -39,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             down(places, report)
         elif options.command == "status":
             return show(places, report)
+        elif options.command == "kourier":
+            report.say(f"Kourier answers at {kourier.install(places, report=report)}")
         else:
             enter(places, options.words)
     except KeyboardInterrupt:
@@ -108,7 +125,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=("up", "down", "status", "enter"))
+    parser.add_argument("command", choices=("up", "down", "status", "enter", "kourier"))
     parser.add_argument("words", nargs="*", help="the command to enter with, after --")
     return parser.parse_args(arguments)
 

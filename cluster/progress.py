@@ -75,6 +75,6 @@ def format_step(name: str, *, seconds: float) -> str:
     """Return the line of a finished step. Pure.
 
     >>> format_step("start etcd", seconds=1.25)
-    '  ok   start etcd                                1.2 s'
+    '  ok   start etcd                                 1.2 s'
     """
     return f"  ok   {name:<40}{seconds:6.1f} s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cluster import knative, layout, steps
+from cluster import knative, ko, layout, steps
 
 
 def make_steps(places: layout.Layout, *, ready: tuple[str, ...], build_after: tuple[str, ...] = ()) -> list[steps.Step]:
@@ -18,8 +18,8 @@ def make_steps(places: layout.Layout, *, ready: tuple[str, ...], build_after: tu
         ),
         steps.Step(
             "push Knative images",
-            run=lambda: knative.push_images(places),
-            done=lambda: knative.are_images_pushed(places),
+            run=lambda: ko.push(places, "knative"),
+            done=lambda: ko.are_pushed(places, "knative"),
             after=("build Knative",),
         ),
         stamped(places, "apply Knative types", lambda: knative.apply_types(places), after=ready),

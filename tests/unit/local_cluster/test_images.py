@@ -10,7 +10,7 @@ import tarfile
 
 import pytest
 
-from cluster import knative, oci, small_images
+from cluster import knative, ko, kourier, oci, small_images
 
 FILES = {"etc/passwd": (b"root", 0o644), "pause": (b"\x7fELF", 0o755)}
 
@@ -65,10 +65,16 @@ def test_images_are_found_by_registry():
     """Only references with a digest in our registry count."""
     digest = "sha256:" + "a" * 64
     text = f"image: r:5000/knative/queue@{digest}\nimage: other/knative/queue@{digest}\nimage: r:5000/knative/webhook:1"
-    assert knative.find_images(text, registry="r:5000") == {"queue": f"r:5000/knative/queue@{digest}"}
+    assert ko.find_images(text, registry="r:5000", repository="knative") == {"queue": f"r:5000/knative/queue@{digest}"}
 
 
 def test_requests_shrink_and_limits_stay():
     """A small machine keeps room for functions; what a pod may use at most is left."""
     text = "requests:\n  cpu: 300m\n  memory: 60Mi\nlimits:\n  cpu: 3000m\n"
     assert knative.shrink_requests(text) == "requests:\n  cpu: 20m\n  memory: 60Mi\nlimits:\n  cpu: 3000m\n"
+
+
+def test_kourier_runs_our_envoy_and_asks_for_no_load_balancer():
+    """Neither an outside registry nor a cloud is needed."""
+    text = "image: docker.io/envoyproxy/envoy:v1.36-latest\n  type: LoadBalancer\n"
+    assert kourier.use_envoy(text, image="r:5000/envoy:1") == "image: r:5000/envoy:1\n  type: NodePort\n"
