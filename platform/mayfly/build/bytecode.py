@@ -6,7 +6,7 @@ import asyncio
 import json
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def pyc_path(path: str) -> str:
 
 async def compile_sources(
     paths: Sequence[str], *, read: Callable[[str], bytes], root: str, directory: Path
-) -> AsyncIterator[Compiled]:
+) -> AsyncGenerator[Compiled, None]:
     """Yield the bytecode of each of ``paths`` in order; ``read`` gives the source and ``root`` is where it will lie.
 
     Files larger than ``compiler.MAX_SOURCE_BYTES`` are left out.
