@@ -1,0 +1,77 @@
+"""``http``: ``f(request)``, sync or async, plain or in the style of Cloud Functions.
+
+Three kinds of request object. A synchronous function that imports Flask (functions-framework does) gets Flask's own,
+inside a Flask application context. An async one that imports Starlette gets Starlette's. All others get
+``requests.Request``, which answers to the usual part of Flask's names.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mayfly_runtime import calls, dialects, replies, requests
+from mayfly_runtime.dialects import wsgi
+
+
+def make(target: Any, context: dialects.Context) -> dialects.Dialect:
+    """Return the kind of http dialect that fits ``target``."""
+    call = dialects.make_caller(target, context, arguments=1)
+    if "flask" in sys.modules and not dialects.is_async(target):
+        return wsgi.Application(_make_flask_application(target), context)
+    if "starlette.requests" in sys.modules and dialects.is_async(target):
+        return StarletteFunction(call, context)
+    return Function(call, context)
+
+
+class Function(dialects.Dialect):
+    """Call with our own request object."""
+
+    def __init__(self, call: Callable[..., Awaitable[Any]], context: dialects.Context) -> None:
+        self._call = call
+        self._workers = context.workers
+
+    async def answer(self, call: calls.Call) -> None:
+        """Read the body, call the function, send what it returns."""
+        request = requests.Request(call.scope, await call.read_body(), call.request_id)
+        result = await self._call(request)
+        await replies.send(call, replies.make_reply(result), self._workers)
+
+
+class StarletteFunction(dialects.Dialect):
+    """Call with Starlette's request object; its responses send themselves."""
+
+    def __init__(self, call: Callable[..., Awaitable[Any]], context: dialects.Context) -> None:
+        self._call = call
+        self._workers = context.workers
+        self._request_class = sys.modules["starlette.requests"].Request
+        self._response_class = sys.modules["starlette.responses"].Response
+
+    async def answer(self, call: calls.Call) -> None:
+        """Call the function; a Starlette response is an ASGI application of its own."""
+        from mayfly_runtime.dialects import asgi  # noqa: PLC0415  (only this kind of function needs it)
+
+        result = await self._call(self._request_class(call.scope, call.receive))
+        if isinstance(result, self._response_class):
+            await result(call.scope, call.receive, asgi.make_send(call))
+        else:
+            await replies.send(call, replies.make_reply(result), self._workers)
+
+
+def _make_flask_application(target: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return a Flask application whose every path is ``target``; Flask interprets the result and its own ``abort``."""
+    flask: Any = sys.modules["flask"]
+    application = flask.Flask(getattr(target, "__module__", None) or "function", static_folder=None)
+    application.config["PROPAGATE_EXCEPTIONS"] = True
+    application.url_map.strict_slashes = False
+    application.url_map.merge_slashes = False
+
+    def view(path: str = "") -> Any:  # noqa: ARG001
+        result = target(flask.request)
+        return ("", 204) if result is None else result
+
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    for rule in ("/", "/<path:path>"):
+        application.add_url_rule(rule, "function", view, methods=methods, provide_automatic_options=False)
+    return application  # type: ignore[no-any-return]

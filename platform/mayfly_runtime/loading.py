@@ -1,0 +1,141 @@
+"""Import the handler; when that fails, say why in one line."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from types import ModuleType
+from typing import Any
+
+from mayfly_runtime import failures, settings
+
+_TERMINATION_BYTES = 4096
+"""Kubernetes keeps this much of a termination message
+(https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/)."""
+
+
+def arrange_path(given: settings.Settings) -> None:
+    """Order ``sys.path``: code, standard library, dependencies, site packages, runtime; child processes get ours."""
+    runtime = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    ours = (given.code_dir, given.dependencies_dir, runtime)
+    others = [entry for entry in sys.path if entry not in ours]
+    standard = [entry for entry in others if not entry.endswith(("site-packages", "dist-packages"))]
+    site = [entry for entry in others if entry not in standard]
+    sys.path[:] = [given.code_dir, *standard, given.dependencies_dir, *site, runtime]
+    os.environ["PYTHONPATH"] = os.pathsep.join((given.code_dir, given.dependencies_dir))
+
+
+def load_handler(given: settings.Settings) -> Any:
+    """Import the module that MAYFLY_HANDLER names and return the handler.
+
+    Raises:
+        LoadError: the module cannot be imported; the cause is chained.
+        HandlerError: there is no such module or handler.
+    """
+    module_name, attribute = _split(given)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise failures.HandlerError(_explain_absent_module(given, module_name)) from None
+        raise failures.LoadError(explain(error, given.code_dir)) from error
+    except (Exception, SystemExit) as error:
+        raise failures.LoadError(explain(error, given.code_dir)) from error
+    return _find(module, attribute, given)
+
+
+def _split(given: settings.Settings) -> tuple[str, str]:
+    """Return module and attribute of ``module:attribute`` or, as AWS writes it, ``module.attribute``."""
+    module, colon, attribute = given.handler.partition(":")
+    if not colon:
+        module, _, attribute = given.handler.replace("/", ".").rpartition(".")
+    if not module or not attribute:
+        raise failures.HandlerError(f"MAYFLY_HANDLER={given.handler!r} must be module:attribute, such as main:hello")
+    return module, attribute
+
+
+def _find(module: ModuleType, attribute: str, given: settings.Settings) -> Any:
+    target: Any = module
+    for name in attribute.split("."):
+        try:
+            target = getattr(target, name)
+        except AttributeError:
+            raise failures.HandlerError(_explain_absent_attribute(module, attribute, given)) from None
+    if not callable(target):
+        raise failures.HandlerError(
+            f"{_shorten(module.__file__, given.code_dir)}: {attribute!r} is {type(target).__name__}, which cannot be"
+            f" called. {_describe_functions(module)} Set spec.handler to a function."
+        )
+    return target
+
+
+def _explain_absent_attribute(module: ModuleType, attribute: str, given: settings.Settings) -> str:
+    file = _shorten(module.__file__, given.code_dir)
+    return f"{file} has no {attribute!r} (handler {given.handler}). {_describe_functions(module)} Correct spec.handler."
+
+
+def _describe_functions(module: ModuleType) -> str:
+    found = [
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+    ]
+    return f"It defines {', '.join(found[:12])}." if found else "It defines no function."
+
+
+def _explain_absent_module(given: settings.Settings, module_name: str) -> str:
+    try:
+        files = sorted(name for name in os.listdir(given.code_dir) if name.endswith(".py"))  # noqa: PTH208
+    except OSError as error:
+        return f"the code directory {given.code_dir} cannot be read: {error.strerror}"
+    present = ", ".join(files[:12]) or "no Python file"
+    wanted = module_name.replace(".", "/")
+    return f"handler {given.handler}: there is no {wanted}.py in {given.code_dir}; it holds {present}."
+
+
+def explain(error: BaseException, code_dir: str) -> str:
+    """Return one line: kind of error, file and line in the user's code, message, and what to do where that is known."""
+    text = " ".join(str(error).split()) or "no message"
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__} in {_shorten(error.filename, code_dir)}:{error.lineno}: {error.msg}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        text += f". Add what provides {error.name.partition('.')[0]!r} to requirements.txt."
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_machinery(frame.filename)]
+    ours = [frame for frame in frames if frame.filename.startswith(code_dir.rstrip("/") + "/")]
+    where = f" in {_shorten(ours[-1].filename, code_dir)}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{where}: {text}"
+
+
+def _is_machinery(filename: str) -> bool:
+    return filename.startswith("<frozen importlib") or filename == __file__
+
+
+def _shorten(filename: str | None, code_dir: str) -> str:
+    prefix = code_dir.rstrip("/") + "/"
+    return (filename or "?").removeprefix(prefix)
+
+
+def format_cause(error: BaseException) -> str:
+    """Return the traceback of what ``error`` was raised from, from the user's first frame on; empty without one."""
+    cause = error.__cause__
+    if cause is None:
+        return ""
+    report = traceback.TracebackException.from_exception(cause)
+    kept = [frame for frame in report.stack if not _is_machinery(frame.filename)]
+    report.stack = traceback.StackSummary.from_list(kept)
+    return "".join(report.format())
+
+
+def write_termination_log(path: str, message: str, trace: str) -> None:
+    """Write ``message`` and as much of the end of ``trace`` as Kubernetes keeps; nothing where that is impossible."""
+    head = message.encode("utf-8", "replace")[: _TERMINATION_BYTES - 1] + b"\n"
+    room = _TERMINATION_BYTES - len(head)
+    tail = trace.encode("utf-8", "replace")[-room:] if room else b""
+    try:
+        with open(path, "wb") as file:  # noqa: PTH123
+            file.write(head + tail.decode("utf-8", "ignore").encode())
+    except OSError:
+        return
