@@ -82,7 +82,7 @@ async def prepare_root(root: Path, *, cache: Path) -> None:
 
 
 async def _prepare_runtime(out: Path, *, fit: wanted.Target, cache: Path) -> None:
-    out.mkdir(parents=True)
+    await asyncio.to_thread(out.mkdir, parents=True)
     lock = (_ROOT / "requirements" / "runtime.lock").read_bytes()
     await runtime_dir.prepare(out, lock=lock, runtime=_ROOT / "platform" / "mayfly_runtime", fit=fit, cache=cache)
 
