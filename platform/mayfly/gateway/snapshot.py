@@ -1,0 +1,58 @@
+"""Hold the configuration that Envoy should have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from mayfly.routing import wire
+
+Observer = Callable[[str, str], None]
+"""Called with type URL and name of a resource that changed, appeared or went."""
+
+
+class Snapshot:
+    """Hold resources by type and name, and tell observers which ones changed.
+
+    A resource may be given as a function that makes it: it is then made when somebody asks, so that a hundred
+    changes to a route configuration cost one.
+    """
+
+    def __init__(self) -> None:
+        self._resources: dict[str, dict[str, wire.Resource | Callable[[], wire.Resource]]] = {}
+        self._observers: list[Observer] = []
+
+    def put(self, type_url: str, name: str, resource: wire.Resource | Callable[[], wire.Resource]) -> None:
+        """Set a resource; one that is equal to what is there changes nothing."""
+        held = self._resources.setdefault(type_url, {})
+        before = held.get(name)
+        if resource == before:
+            return
+        held[name] = resource
+        self._tell(type_url, name)
+
+    def remove(self, type_url: str, name: str) -> None:
+        """Remove a resource, if it is there."""
+        if self._resources.get(type_url, {}).pop(name, None) is not None:
+            self._tell(type_url, name)
+
+    def get(self, type_url: str, name: str) -> wire.Resource | None:
+        """Return a resource, ``None`` when there is none of that name."""
+        held = self._resources.get(type_url, {})
+        found = held.get(name)
+        if found is None or isinstance(found, wire.Resource):
+            return found
+        made = held[name] = found()
+        return made
+
+    def names(self, type_url: str) -> Iterable[str]:
+        """Return the names of all resources of a type."""
+        return self._resources.get(type_url, {}).keys()
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Tell ``observer`` of every change from now on; call the result to stop that."""
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
+
+    def _tell(self, type_url: str, name: str) -> None:
+        for observer in self._observers:
+            observer(type_url, name)

@@ -1,0 +1,176 @@
+"""Read a KIngress.
+
+The type: ``knative.dev/networking/pkg/apis/networking/v1alpha1/ingress_types.go``. Pure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from mayfly import errors
+from mayfly.routing import fingerprint
+
+CLASS_ANNOTATIONS = ("networking.knative.dev/ingress.class", "networking.knative.dev/ingress-class")
+"""Both spellings that Knative reads, the first one found counts (``networking/register.go``)."""
+
+_LABEL = r"[a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?"
+_HOST = re.compile(rf"^(\*|(\*\.)?{_LABEL}(\.{_LABEL})*)$")
+_HEADER_NAME = re.compile(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
+"""A token of RFC 9110, section 5.6.2."""
+_HEADER_VALUE = re.compile(r"^[^\x00-\x08\x0a-\x1f\x7f]*$")
+_UNSETTABLE = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+"""Headers that frame or address a message: setting one would break it, and Envoy refuses ``host``."""
+MAX_HOST = 253
+
+Visibility = Literal["ExternalIP", "ClusterLocal"]
+Headers = tuple[tuple[str, str], ...]
+"""Header names and values, sorted by name."""
+
+
+class Key(NamedTuple):
+    """Name an ingress."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Backend(NamedTuple):
+    """Name a port of a Service: by number or by name."""
+
+    namespace: str
+    service: str
+    port: int | str
+
+    @property
+    def cluster(self) -> str:
+        """Return the name of its Envoy cluster."""
+        return f"{self.namespace}/{self.service}:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Split:
+    """Send ``percent`` of a path's requests to ``backend``, with ``headers`` set."""
+
+    backend: Backend
+    percent: int
+    headers: Headers = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Path:
+    """Match requests by path prefix and exact header values; ``prefix`` is ``/`` when the ingress gives none."""
+
+    prefix: str
+    match: Headers
+    headers: Headers
+    rewrite_host: str | None
+    splits: tuple[Split, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule:
+    """Route the requests for ``hosts``; the first path that matches wins."""
+
+    hosts: tuple[str, ...]
+    visibility: Visibility
+    paths: tuple[Path, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ingress:
+    """Hold a sound KIngress; ``version`` is Knative's hash of it, ``created`` its RFC 3339 creation time."""
+
+    key: Key
+    created: str
+    version: str
+    redirect: bool
+    rules: tuple[Rule, ...]
+
+    @property
+    def backends(self) -> frozenset[Backend]:
+        """Return every backend that gets traffic."""
+        return frozenset(split.backend for rule in self.rules for path in rule.paths for split in path.splits)
+
+
+def ingress_class(obj: Mapping[str, Any]) -> str | None:
+    """Return the class annotation of an ingress, ``None`` when it has none."""
+    annotations = obj["metadata"].get("annotations") or {}
+    return next((annotations[name] for name in CLASS_ANNOTATIONS if name in annotations), None)
+
+
+def parse_ingress(obj: Mapping[str, Any]) -> Ingress:
+    """Return the ingress that the API object ``obj`` describes.
+
+    Raises:
+        errors.InvalidRoute: a host, path, header or split cannot be served; names the value and the rule.
+    """
+    metadata, spec = obj["metadata"], obj.get("spec") or {}
+    return Ingress(
+        key=Key(metadata["namespace"], metadata["name"]),
+        created=metadata.get("creationTimestamp") or "",
+        version=fingerprint.ingress_hash(obj),
+        redirect=spec.get("httpOption") == "Redirected",
+        rules=tuple(_parse_rule(rule) for rule in spec.get("rules") or ()),
+    )
+
+
+def _parse_rule(rule: Mapping[str, Any]) -> Rule:
+    visibility: Visibility = "ClusterLocal" if rule.get("visibility") == "ClusterLocal" else "ExternalIP"
+    http = rule.get("http") or {}
+    hosts = tuple(_parse_host(host) for host in rule.get("hosts") or ("*",))
+    return Rule(hosts, visibility, tuple(_parse_path(path) for path in http.get("paths") or ()))
+
+
+def _parse_host(host: str) -> str:
+    if len(host) > MAX_HOST or not _HOST.match(host):
+        raise errors.InvalidRoute(
+            f"host {host[:300]!r} is not a DNS name (letters, digits, '-', dots; at most {MAX_HOST} characters); "
+            "correct it in the ingress rule"
+        )
+    return host.lower()
+
+
+def _parse_path(path: Mapping[str, Any]) -> Path:
+    prefix = path.get("path") or "/"
+    if not prefix.startswith("/") or re.search(r"[\x00-\x20\x7f]", prefix):
+        raise errors.InvalidRoute(f"path {prefix!r} must begin with '/' and hold no space or control character")
+    splits = tuple(_parse_splits(path.get("splits") or ()))
+    if not splits:
+        raise errors.InvalidRoute(f"path {prefix!r} sends no traffic anywhere; give at least one split with a percent")
+    match = {name: rule.get("exact", "") for name, rule in (path.get("headers") or {}).items()}
+    rewrite = path.get("rewriteHost") or None
+    return Path(
+        prefix=prefix,
+        match=_parse_headers(match),
+        headers=_parse_headers(path.get("appendHeaders") or {}, settable=True),
+        rewrite_host=None if rewrite is None else _parse_host(rewrite),
+        splits=splits,
+    )
+
+
+def _parse_splits(splits: Any) -> list[Split]:
+    """Return the splits that get traffic; a single one gets all of it whatever its percent says."""
+    found = [
+        Split(
+            backend=Backend(split["serviceNamespace"], split["serviceName"], split["servicePort"]),
+            percent=int(split.get("percent") or 0) if len(splits) > 1 else 100,
+            headers=_parse_headers(split.get("appendHeaders") or {}, settable=True),
+        )
+        for split in splits
+    ]
+    return [split for split in found if split.percent > 0]
+
+
+def _parse_headers(headers: Mapping[str, str], *, settable: bool = False) -> Headers:
+    for name, value in headers.items():
+        if not _HEADER_NAME.match(name) or not _HEADER_VALUE.match(value):
+            raise errors.InvalidRoute(f"header {name!r}: {value!r} is not a header (RFC 9110, section 5); correct it")
+        if settable and name.lower() in _UNSETTABLE:
+            raise errors.InvalidRoute(f"header {name!r} frames or addresses the message and cannot be set; remove it")
+    return tuple(sorted((name.lower(), value) for name, value in headers.items()))
