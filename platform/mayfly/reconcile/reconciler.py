@@ -165,7 +165,9 @@ class Reconciler:
 
     async def _force(self, live: observe.Object, desired: Mapping[str, Any]) -> observe.Object:
         metadata = desired["metadata"] | {"resourceVersion": live["metadata"]["resourceVersion"]}
-        return await self.cluster.apply({**desired, "metadata": metadata}, manager=names.CONTROLLER)
+        made = await self.cluster.apply({**desired, "metadata": metadata}, manager=names.CONTROLLER)
+        remember(self.copies.services, made)
+        return made
 
     # Judge
 
@@ -240,7 +242,7 @@ class Reconciler:
         """Write the status if it differs from what was seen, then tell of the changes."""
         if after.to_object() == (seen.manifest.get("status") or {}):
             return
-        await self.cluster.apply_status(
+        written = await self.cluster.apply_status(
             {
                 "apiVersion": names.API_VERSION,
                 "kind": names.KIND,
@@ -253,8 +255,21 @@ class Reconciler:
             },
             manager=names.CONTROLLER,
         )
+        remember(self.copies.functions, written)
         for event in report.plan_events(seen.before, after):
             self.recorder.record(seen.manifest, reason=event.reason, message=event.message, warning=event.warning)
+
+
+def remember(copy: watch.Cache, written: observe.Object) -> None:
+    """Put what was written into ``copy``, so that the next turn does not decide on what was there before.
+
+    The watch brings the same soon. An object that is not in the copy may just have been deleted: it stays out.
+    """
+    held = copy.get(*watch.key_of(written))
+    if held is not None and watch.is_newer(
+        written["metadata"]["resourceVersion"], held["metadata"].get("resourceVersion")
+    ):
+        copy.put(written)
 
 
 def _spec_or_default(seen: observe.Observation) -> function.FunctionSpec:
