@@ -14,7 +14,7 @@ from typing import Any
 
 from mayfly.model import function
 from mayfly.reconcile import observe, verdicts
-from mayfly.resources import service
+from mayfly.resources import service, volumes
 
 PATIENCE_SECONDS = 10.0
 """How long a process may run without answering the readiness probe before the status mentions it."""
@@ -36,7 +36,12 @@ _PULL = {
     "SignatureValidationFailed",
 }
 """Reasons of a waiting container: https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/images/types.go."""
-_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*":\s*(\w+:\s*)?')
+_PASSING = re.compile(
+    r'^Back-off pulling image "[^"]*":\s*(\w+:\s*)?'  # the kubelet between two tries
+    r"|rpc error: code = \w+ desc = "  # how it talks to containerd
+    r"| \(pod: .*\)$"  # which pod it was
+)
+_POD_NAME = re.compile(r'pods "[^"]*" is forbidden')
 _NO_MODULE = re.compile(r"No module named '([^'.]+)")
 
 
@@ -126,7 +131,7 @@ def _image_pull(pod: Mapping[str, Any], context: Context) -> verdicts.Verdict | 
     return verdicts.Verdict(
         "False",
         "ImagePullFailed",
-        f"image {context.image} cannot be pulled: {shorten(_BACK_OFF.sub('', message)) or reason}."
+        f"image {context.image} cannot be pulled: {shorten(_PASSING.sub('', message)) or reason}."
         " Check that it exists, that its registry can be reached and that the node may read it",
     )
 
@@ -139,7 +144,7 @@ def _configuration(pod: Mapping[str, Any], _: Context) -> verdicts.Verdict | Non
         return verdicts.Verdict(
             "False",
             "ImageRunsAsRoot",
-            f"{shorten(message)}. Functions never run as root: give the image a USER with a number above 0",
+            f"{shorten(_PASSING.sub('', message))}. Functions never run as root: give the image a USER with a number above 0",
         )
     return verdicts.Verdict(
         "False",
@@ -152,11 +157,13 @@ def _configuration(pod: Mapping[str, Any], _: Context) -> verdicts.Verdict | Non
 def _mount(pod: Mapping[str, Any], context: Context) -> verdicts.Verdict | None:
     if not context.events or not awaits_mount(pod, context.now):
         return None
+    text = shorten(context.events[-1])
+    for volume in context.spec.volumes:
+        text = text.replace(f'volume "{volumes.make_name(volume.path)}"', f"the volume at {volume.path}")
     return verdicts.Verdict(
         "False",
         "MountFailed",
-        f"{shorten(context.events[-1])}."
-        " Create what spec.volumes names in the Function's namespace, or mark it optional: true",
+        f"{text}. Create what spec.volumes names in the Function's namespace, or mark it optional: true",
     )
 
 
@@ -252,6 +259,7 @@ def explain_failure(reason: str, message: str, context: Context) -> verdicts.Ver
 
 
 def _explain_refused_pods(text: str) -> verdicts.Verdict:
+    text = _POD_NAME.sub("pods are forbidden", text)  # each try has a name of its own
     if "exceeded quota" in text or "failed quota" in text:
         return verdicts.Verdict(
             "False", "QuotaExceeded", f"{text}. Lower spec.resources or spec.scaling.min, or raise the quota"

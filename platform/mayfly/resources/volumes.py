@@ -34,13 +34,13 @@ def make_volumes(volumes: tuple[function.Volume, ...], *, scratch: bool) -> Moun
     )
 
 
-def _make_name(path: str) -> str:
+def make_name(path: str) -> str:
     """Return a volume name that depends on the path alone: paths hold characters that names may not."""
     return f"files-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
 
 
 def _make_volume(volume: function.Volume) -> dict[str, Any]:
-    named = {"name": _make_name(volume.path)}
+    named = {"name": make_name(volume.path)}
     if volume.secret is not None:
         reference = environment.make_reference(volume.secret)
         return named | {"secret": {"secretName": reference.pop("name"), **reference}}
@@ -51,5 +51,5 @@ def _make_volume(volume: function.Volume) -> dict[str, Any]:
 
 
 def _make_mount(volume: function.Volume) -> dict[str, Any]:
-    mount: dict[str, Any] = {"name": _make_name(volume.path), "mountPath": volume.path}
+    mount: dict[str, Any] = {"name": make_name(volume.path), "mountPath": volume.path}
     return mount | ({"readOnly": True} if volume.empty_dir is None else {})

@@ -36,14 +36,14 @@ def annotations(**fields):
 def test_it_belongs_to_its_function():
     """Deleting the Function deletes the Service; the labels find it."""
     metadata = make()["metadata"]
-    assert {
+    assert metadata["ownerReferences"][0] == {
         "apiVersion": "mayfly.dev/v1alpha1",
         "kind": "Function",
         "name": "catalog",
         "uid": "uid-1",
         "controller": True,
         "blockOwnerDeletion": True,
-    } == metadata["ownerReferences"][0]
+    }
     assert metadata["labels"][labels.FUNCTION] == "catalog"
     assert owner.is_owned(make(), OWNER)
     assert not owner.is_owned(make(), owner.Owner("shop", "catalog", "uid-2"))

@@ -1,0 +1,180 @@
+"""Why a revision does not start, from pods, revisions and Services as a real cluster wrote them.
+
+The files in ``captured`` are what Kubernetes 1.34 and Knative 1.23 said of one mistake each.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import pathlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mayfly.model import function
+from mayfly.reconcile import deployed, diagnose
+
+CAPTURED = pathlib.Path(__file__).parent / "captured"
+IMAGE = "registry.example:5000/mayfly/x@sha256:0"
+INLINE = {"source": {"inline": {"handler.py": ""}}}
+LATER = datetime(2026, 11, 21, 7, 0, 0, tzinfo=UTC)
+"""Long after the capture: whatever patience there is has run out."""
+
+
+def load(name):
+    return json.loads((CAPTURED / f"{name}.json").read_text())
+
+
+def make_context(captured, *, now=LATER, **spec):
+    return diagnose.Context(function.FunctionSpec.model_validate(INLINE | spec), IMAGE, now, tuple(captured["events"]))
+
+
+def judge(name, *, now=LATER, **spec):
+    captured = load(name)
+    context = make_context(captured, now=now, **spec)
+    return deployed.judge_deployed(captured["service"], captured["revision"], tuple(captured["pods"]), context)
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "reason", "said"),
+    [
+        ("crash", {}, "CrashedAtStart", "No module named 'requests'"),
+        ("crash", {}, "CrashedAtStart", "module 'requests' is not installed: add what provides it to requirements.txt"),
+        ("log", {}, "CrashedAtStart", "exit code 1 before it was ready\nonly in the log"),
+        ("exit3", {}, "HandlerNotFound", "handler.py has no callable handle"),
+        ("memory", {"resources": {"memory": "32Mi"}}, "OutOfMemory", "spec.resources.memory (32Mi)"),
+        ("pull", {}, "ImagePullFailed", "not found. Check that it exists"),
+        ("missing", {"source": {"image": "x"}}, "ImageNotFound", "or correct spec.source.image"),
+        ("root", {"source": {"image": "x"}}, "ImageRunsAsRoot", "image will run as root. Functions never run as root"),
+        ("secret", {}, "ContainerRefused", 'secret "absent" not found. Create what spec.env or spec.envFrom names'),
+        (
+            "mount",
+            {"volumes": [{"path": "/etc/shop", "secret": {"name": "absent"}}]},
+            "MountFailed",
+            'failed for the volume at /etc/shop : secret "absent" not found. Create what spec.volumes names',
+        ),
+        ("unschedulable", {"resources": {"memory": "999Gi"}}, "Unschedulable", "Insufficient memory"),
+        ("quota", {}, "QuotaExceeded", "pods are forbidden: exceeded quota: none"),
+    ],
+)
+def test_each_mistake_has_its_reason_and_its_fix(name, spec, reason, said):
+    """In words for the author, from the first moment on."""
+    verdict = judge(name, **spec)
+    assert (verdict.truth, verdict.reason) == ("False", reason)
+    assert said in verdict.message
+
+
+def test_what_serves_is_deployed():
+    """Nothing to complain of."""
+    assert judge("serving").holds
+
+
+def test_silence_is_unknown_and_only_after_a_while():
+    """A slow import is no failure; Knative's deadline decides."""
+    assert (judge("silent").truth, judge("silent").reason) == ("Unknown", "NotAnswering")
+    started = load("silent")["pods"][0]["status"]["containerStatuses"]
+    moment = next(status["state"]["running"]["startedAt"] for status in started if status["name"] == "user-container")
+    assert judge("silent", now=datetime.fromisoformat(moment) + timedelta(seconds=1)).reason == "Deploying"
+
+
+def test_a_crash_loop_says_the_same_at_every_turn():
+    """Running again, waiting to run again, or just ended: one message, hence one write."""
+    captured = load("crash")
+    (pod,) = captured["pods"]
+    (container,) = [item for item in pod["status"]["containerStatuses"] if item["name"] == "user-container"]
+    ended = container["state"]
+    said = set()
+    for state in (
+        ended,
+        {"running": {"startedAt": "2026-11-21T06:59:59Z"}},
+        {"waiting": {"reason": "CrashLoopBackOff"}},
+    ):
+        container["state"], container["lastState"] = state, ended
+        container["restartCount"] += 1
+        said.add(diagnose.diagnose_pods(captured["pods"], make_context(captured)))
+    assert len(said) == 1
+
+
+def test_the_two_faces_of_a_failed_pull_say_the_same():
+    """The kubelet changes between the error and its back-off."""
+    captured = load("pull")
+    (pod,) = captured["pods"]
+    (container,) = [item for item in pod["status"]["containerStatuses"] if item["name"] == "user-container"]
+    first = diagnose.diagnose_pods(captured["pods"], make_context(captured))
+    waiting = container["state"]["waiting"]
+    waiting["message"] = f'Back-off pulling image "x": ErrImagePull: {waiting["message"]}'
+    waiting["reason"] = "ImagePullBackOff"
+    assert diagnose.diagnose_pods(captured["pods"], make_context(captured)) == first
+
+
+def test_one_instance_that_serves_is_enough():
+    """A pod that crashes beside one that serves is not the revision's failure."""
+    pods = load("crash")["pods"] + load("serving")["pods"]
+    assert diagnose.diagnose_pods(pods, make_context(load("crash"))) is None
+
+
+def test_the_old_revision_is_named():
+    """Whoever reads of a failure wants to know what happens to the calls."""
+    captured = load("crash")
+    captured["service"]["status"]["latestReadyRevisionName"] = "crash-00000"
+    verdict = deployed.judge_deployed(
+        captured["service"], captured["revision"], tuple(captured["pods"]), make_context(captured)
+    )
+    assert verdict.message.endswith("(revision crash-00000 keeps serving)")
+
+
+def test_a_ready_revision_may_take_long_to_wake():
+    """Silence of an instance that is starting anew changes nothing; a crash does."""
+    captured = load("serving")
+    context = make_context(captured)
+    silent, crash = load("silent")["pods"], load("crash")["pods"]
+    assert deployed.judge_deployed(captured["service"], None, tuple(silent), context).holds
+    assert deployed.judge_deployed(captured["service"], None, tuple(crash), context).reason == "CrashedAtStart"
+
+
+def test_an_old_status_says_nothing_of_a_new_spec():
+    """Until Knative has seen the newest generation, nothing is known."""
+    captured = copy.deepcopy(load("serving"))
+    captured["service"]["metadata"]["generation"] += 1
+    verdict = deployed.judge_deployed(captured["service"], None, (), make_context(captured))
+    assert (verdict.truth, verdict.reason) == ("Unknown", "Deploying")
+    assert deployed.judge_routed(captured["service"]).truth == "Unknown"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "expected"),
+    [
+        ("ExitCode1", "Container failed with: ImportError: x", "CrashedAtStart"),
+        ("ExitCode3", "Container failed with: no handler", "HandlerNotFound"),
+        ("ExitCode0", "Container failed with: container exited with no error", "Exited"),
+        ("ProgressDeadlineExceeded", "Initial scale was never achieved", "ProgressDeadlineExceeded"),
+        ("FailedCreate", 'pods "a" is forbidden: violates PodSecurity "restricted:latest"', "PodsRefused"),
+        ("Something", "new", "Something"),
+        ("", "", "RevisionFailed"),
+    ],
+)
+def test_what_knative_says_when_the_pods_are_gone(reason, message, expected):
+    """After its deadline Knative removes the pods; its condition is all that is left."""
+    verdict = diagnose.explain_failure(reason, message, make_context(load("crash")))
+    assert (verdict.truth, verdict.reason) == ("False", expected)
+
+
+@pytest.mark.parametrize(
+    ("routes", "truth", "reason"),
+    [
+        ({"status": "True"}, "True", "Routed"),
+        ({"status": "Unknown", "reason": "IngressNotConfigured"}, "Unknown", "IngressNotConfigured"),
+        ({"status": "Unknown", "reason": "RevisionMissing"}, "Unknown", "AwaitingRevision"),
+        ({"status": "Unknown", "reason": "Uninitialized", "message": "waits"}, "Unknown", "Uninitialized"),
+        ({"status": "False", "reason": "DomainConflict", "message": "taken"}, "False", "DomainConflict"),
+    ],
+)
+def test_routes(routes, truth, reason):
+    """What Knative's route says, in our words where ours are better."""
+    service = load("serving")["service"]
+    others = [item for item in service["status"]["conditions"] if item["type"] != "RoutesReady"]
+    service["status"]["conditions"] = [*others, {"type": "RoutesReady", **routes}]
+    verdict = deployed.judge_routed(service)
+    assert (verdict.truth, verdict.reason) == (truth, reason)
+    assert verdict.message
