@@ -38,7 +38,7 @@ class Reporter:
     def end(self) -> None:
         """Say how many steps had nothing to do."""
         if self._found:
-            self.say(f"  had  {len(self._found)} steps were done already")
+            self.say(f"  had  {len(self._found)} step(s) that were done already")
             self._found.clear()
 
     def show(self, running: dict[str, float]) -> None:
