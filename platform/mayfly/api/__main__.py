@@ -9,6 +9,8 @@ import uvicorn
 from mayfly import logs, settings
 from mayfly.api import app, calls, connect, deadline
 
+log = logging.getLogger("mayfly.api")
+
 CONNECTIONS = 512
 """Connections served at once; one more is answered with 503 instead of memory without end."""
 KEEP_ALIVE_SECONDS = 75
@@ -20,7 +22,8 @@ def main() -> None:
     """Serve until SIGTERM."""
     limits = settings.ApiSettings()
     logs.configure(limits.log_level)
-    logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    log.info("serving", extra={"port": limits.port, "registry": limits.registry})
     served = calls.Observed(app.make_app(limits, connect.connect))
     uvicorn.run(
         served,

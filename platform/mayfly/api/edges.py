@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -34,6 +34,18 @@ class Edges:
         query |= {"labelSelector": labels} if labels else {}
         page: dict[str, Any] = await self.sender.call("GET", kinds.FUNCTION.path(namespace=namespace), query=query)
         return page
+
+    async def create(self, obj: Mapping[str, Any], *, namespace: str, manager: str, dry_run: bool) -> dict[str, Any]:
+        """Create a Function, refusing fields that the schema does not know, and return it as stored.
+
+        Raises:
+            errors.Conflict: the name is taken.
+            errors.Invalid: admission refused it.
+        """
+        query = {"fieldManager": manager, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
+        path = kinds.FUNCTION.path(namespace=namespace)
+        made: dict[str, Any] = await self.sender.call("POST", path, query=query, body=obj)
+        return made
 
 
 def of(request: Request) -> Edges:

@@ -81,7 +81,7 @@ async def create_function(
 ) -> Response:
     """Store a new Function; 409 when the name is taken."""
     obj = check_object(await intake.read_json(request), namespace=namespace, name=None)
-    made = await edges.of(request).cluster.create(obj, manager=manager, dry_run=dry_run)
+    made = await edges.of(request).create(obj, namespace=namespace, manager=manager, dry_run=dry_run)
     return _answer_one(made, status=201)
 
 
@@ -210,7 +210,9 @@ def _shorten(obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer_one(obj: dict[str, Any], *, status: int = 200) -> Response:
-    return _answer(_shorten(obj), status=status, headers={"ETag": make_etag(obj)})
+    """Answer with one object; what a dry run made has no version yet, and so no ETag."""
+    headers = {"ETag": make_etag(obj)} if "resourceVersion" in obj["metadata"] else None
+    return _answer(_shorten(obj), status=status, headers=headers)
 
 
 def _answer(document: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -1,0 +1,106 @@
+"""Who may do what: every route times every kind of caller, against the cluster's own rules."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+
+from mayfly import settings
+from mayfly.api import access, app
+from tests.contract.api.conftest import make_function
+
+BASE = "/v1/namespaces/{namespace}/functions"
+ALLOWED = {
+    ("GET", BASE): 200,
+    ("POST", BASE): 201,
+    ("GET", BASE + "/{name}"): 404,
+    ("PUT", BASE + "/{name}"): 200,
+    ("DELETE", BASE + "/{name}"): 404,
+    ("POST", BASE + "/{name}/source"): 201,
+    ("GET", BASE + "/{name}/logs"): 404,
+}
+"""What each route answers to someone who may, for a name that is not there yet."""
+
+
+def find_routes():
+    made = app.make_app(settings.ApiSettings(), app._connect_nothing)
+    return {
+        (method, path): operation
+        for path, methods in made.openapi()["paths"].items()
+        for method, operation in ((name.upper(), value) for name, value in methods.items())
+    }
+
+
+ROUTES = find_routes()
+GUARDED = sorted(key for key in ROUTES if key[1] not in app.PUBLIC)
+READING = {("GET", BASE), ("GET", BASE + "/{name}"), ("GET", BASE + "/{name}/logs")}
+
+
+def expect(route, who):
+    if who in {"nobody", "forger", "editor for another"}:
+        return 401
+    if who == "stranger" or (who == "viewer" and route not in READING):
+        return 403
+    return ALLOWED[route]
+
+
+def send(world, route, who):
+    method, path = route
+    name = f"fn-{uuid.uuid4().hex[:8]}"
+    body = b"\x1f\x8b" + b"x" * 100 if path.endswith("/source") else json.dumps(make_function(name)).encode()
+    media = "application/gzip" if path.endswith("/source") else "application/json"
+    tokens = {**world.tokens, "forger": world.tokens["editor"][:-8] + "AAAAAAAA"}
+    headers = {"Authorization": f"Bearer {tokens[who]}"} if who != "nobody" else {}
+    sends = {"content": body} if method in {"POST", "PUT"} else {}
+    with world.as_user(None) as http:
+        url = path.format(namespace=world.namespace, name=name)
+        return http.request(method, url, headers={**headers, "Content-Type": media}, **sends)
+
+
+PEOPLE = ["nobody", "forger", "editor for another", "stranger", "viewer", "editor", "editor for mayfly"]
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("route", GUARDED, ids=" ".join)
+def test_every_route_asks_kubernetes(world, route, who):
+    """A caller gets exactly what the cluster's rules give, and a refusal says nothing about what is there."""
+    answer = send(world, route, who)
+    assert answer.status_code == expect(route, who), answer.text
+    if answer.status_code >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == answer.status_code
+
+
+def test_the_matrix_has_every_route():
+    assert set(GUARDED) == set(ALLOWED)
+
+
+def test_a_refusal_names_the_caller_and_the_rule_that_is_missing(world):
+    with world.as_user("viewer") as http:
+        problem = http.delete(f"/v1/namespaces/{world.namespace}/functions/x").json()
+    assert f"system:serviceaccount:{world.namespace}:viewer may not delete functions" in problem["detail"]
+    assert "verbs [delete]" in problem["detail"]
+
+
+def test_the_token_may_come_in_a_header_of_its_own(world):
+    """The API server's service proxy removes Authorization."""
+    path = f"/v1/namespaces/{world.namespace}/functions"
+    with world.as_user(None, **{access.TOKEN_HEADER: world.tokens["viewer"]}) as http:
+        assert http.get(path).status_code == 200
+    with world.as_user("editor", **{access.TOKEN_HEADER: "wrong"}) as http:
+        assert http.get(path).status_code == 401
+
+
+@pytest.mark.parametrize("path", sorted(app.PUBLIC))
+def test_the_public_paths_need_no_token(world, path):
+    with world.as_user(None) as http:
+        assert http.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("namespace", ["kube-system", "default", "no-such-namespace"])
+def test_a_right_in_one_namespace_is_none_in_another(world, namespace):
+    with world.as_user("editor") as http:
+        assert http.get(f"/v1/namespaces/{namespace}/functions").status_code == 403
+        assert http.get(f"/v1/namespaces/{namespace}/functions/x").status_code == 403

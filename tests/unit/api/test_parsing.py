@@ -1,0 +1,103 @@
+"""What comes in is taken apart without a connection."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly import errors
+from mayfly.api import access, functions, intake, problem, source
+
+
+class Asked:
+    """As much of a request as ``read_token`` looks at."""
+
+    def __init__(self, **headers):
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({"Authorization": "Bearer abc"}, "abc"),
+        ({"Authorization": "bearer   abc "}, "abc"),
+        ({"Mayfly_Token": "abc"}, "abc"),
+        ({"Mayfly_Token": "abc", "Authorization": "Bearer other"}, "abc"),
+    ],
+)
+def test_a_token_is_read_from_either_header(headers, token):
+    assert access.read_token(Asked(**headers)) == token
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Basic abc"},
+        {"Authorization": "Bearer"},
+        {"Mayfly_Token": "ä"},
+        {"Mayfly_Token": "a" * 16385},
+    ],
+)
+def test_what_is_no_token_is_unauthorized(headers):
+    with pytest.raises(errors.Unauthorized):
+        access.read_token(Asked(**headers))
+
+
+def test_a_permission_names_the_object_of_the_path():
+    made = access.Permission("create", "source").attributes({"namespace": "shop", "name": "cart"})
+    assert made == {
+        "group": "mayfly.dev",
+        "version": "v1alpha1",
+        "resource": "functions",
+        "subresource": "source",
+        "verb": "create",
+        "namespace": "shop",
+        "name": "cart",
+    }
+
+
+@pytest.mark.parametrize(("text", "version"), [('"42"', "42"), ('W/"42"', "42"), ("*", None)])
+def test_an_etag_is_a_resource_version(text, version):
+    assert functions.parse_etag(text) == version
+
+
+@pytest.mark.parametrize("text", ["42", '"', '""', '"1","2"', '"a b"'])
+def test_another_etag_is_refused(text):
+    with pytest.raises(problem.Refused, match="If-Match"):
+        functions.parse_etag(text)
+
+
+def test_a_function_is_sent_on_without_what_only_the_server_sets():
+    sent = {
+        "apiVersion": "mayfly.dev/v1alpha1",
+        "kind": "Function",
+        "metadata": {"name": "cart", "managedFields": [1], "uid": "u"},
+        "spec": {},
+        "status": {"url": "http://evil"},
+    }
+    assert functions.check_object(sent, namespace="shop", name=None) == {
+        "apiVersion": "mayfly.dev/v1alpha1",
+        "kind": "Function",
+        "metadata": {"name": "cart", "namespace": "shop"},
+        "spec": {},
+    }
+
+
+@pytest.mark.parametrize(("head", "form"), [(b"\x1f\x8b\x08\x00", "gzip"), (b"PK\x03\x04", "zip")], ids=["gzip", "zip"])
+def test_an_archive_is_known_by_its_first_bytes(head, form):
+    assert source.detect_form(head) == form
+
+
+@pytest.mark.parametrize("head", [b"", b"\x1f", b"PK\x05\x06", b"\x7fELF"])
+def test_anything_else_is_no_archive(head):
+    with pytest.raises(problem.Refused) as caught:
+        source.detect_form(head)
+    assert caught.value.status == 415
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b"null", b'"x"', b"\xff", b'{"a":1,"a":2}', b'{"a":Infinity}', b"[" * 100_000]
+)
+def test_a_body_that_is_no_object_is_refused(body):
+    with pytest.raises(problem.Refused):
+        intake.parse_object(body)
