@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import json
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Self
 
 import aiohttp
 
 import mayfly
 from mayfly import errors
-from mayfly.cluster import access, answer, kinds, lines, transport
+from mayfly.cluster import access, answer, kinds, lines, proxied, transport, wire
 
-Object = dict[str, Any]
-"""One object of the API, as its JSON says."""
-Objects = builtins.list[Object]
-Propagation = Literal["Background", "Foreground", "Orphan"]
-Validation = Literal["Strict", "Warn", "Ignore"]
+Object = wire.Object
+Objects = wire.Objects
 
 APPLY = "application/apply-patch+yaml"
 """JSON is YAML, so every server version since 1.22 takes our JSON under this type."""
@@ -35,44 +31,6 @@ WATCH_SECONDS = 300
 """How long the server is asked to keep a watch open."""
 SILENCE_SECONDS = 90.0
 """A watch that says nothing for so long is dead: a living one sends a bookmark about once a minute."""
-
-
-class Page(NamedTuple):
-    """One page of a list: its objects and the resourceVersion that all pages of that list share."""
-
-    items: Objects
-    resource_version: str
-
-
-class Change(NamedTuple):
-    """One event of a watch; a BOOKMARK's object carries nothing but its resourceVersion.
-
-    ERROR never leaves ``Cluster.watch``: it is raised.
-    """
-
-    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
-    object: Object
-
-
-class Answer:
-    """The answer of a service behind the API server: ``status``, ``headers`` and a body read in pieces."""
-
-    def __init__(self, response: aiohttp.ClientResponse, sender: transport.Transport) -> None:
-        self._response = response
-        self._sender = sender
-        self.status: int = response.status
-        self.headers: Mapping[str, str] = response.headers
-
-    async def read(self) -> bytes:
-        """Return the whole body."""
-        with self._sender.translated():
-            return await self._response.read()
-
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Give the body piece by piece, as it comes."""
-        with self._sender.translated():
-            async for chunk in self._response.content.iter_any():
-                yield chunk
 
 
 async def connect(
@@ -162,13 +120,13 @@ class Cluster:
         *,
         fields: str | None = None,
         limit: int = PAGE,
-    ) -> AsyncGenerator[Page, None]:
+    ) -> AsyncGenerator[wire.Page, None]:
         """Give a list page by page, all pages of one moment.
 
         Raises:
             answer.Expired: the list took so long that the server forgot its moment; start anew.
         """
-        query = {"limit": str(limit), **_selectors(labels, fields)}
+        query = {"limit": str(limit), **wire.selectors(labels, fields)}
         while True:
             document = await self._sender.call("GET", kind.path(namespace=namespace), query=query)
             items: Objects = document.get("items") or []
@@ -176,7 +134,7 @@ class Cluster:
                 item.setdefault("apiVersion", kind.api_version)
                 item.setdefault("kind", kind.kind)
             metadata = document.get("metadata") or {}
-            yield Page(items, metadata.get("resourceVersion", ""))
+            yield wire.Page(items, metadata.get("resourceVersion", ""))
             if not metadata.get("continue"):
                 return
             query["continue"] = metadata["continue"]
@@ -191,7 +149,7 @@ class Cluster:
         resource_version: str | None = None,
         seconds: float = WATCH_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
-    ) -> AsyncGenerator[Change, None]:
+    ) -> AsyncGenerator[wire.Change, None]:
         """Give what changes after ``resource_version``, until the server ends the watch after ``seconds``.
 
         ``None`` starts with an ADDED for every object that exists. One watch only: resuming and listing again is
@@ -201,14 +159,7 @@ class Cluster:
             answer.Expired: ``resource_version`` is too old; list again.
             errors.Unreachable: the connection broke, or was silent for ``silence_seconds``.
         """
-        query = {
-            "watch": "1",
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(max(1, int(seconds))),
-            **_selectors(labels, fields),
-        }
-        if resource_version is not None:
-            query["resourceVersion"] = resource_version
+        query = wire.watch_query(seconds, resource_version) | wire.selectors(labels, fields)
         timeout = aiohttp.ClientTimeout(
             total=seconds + transport.REQUEST_SECONDS,
             sock_connect=transport.CONNECT_SECONDS,
@@ -218,7 +169,7 @@ class Cluster:
         async with self._sender.open("GET", path, query=query, timeout=timeout) as response:
             with self._sender.translated():
                 async for line in lines.split(response.content.iter_any()):
-                    yield _parse_change(line)
+                    yield wire.parse_change(line)
 
     async def logs(
         self,
@@ -247,8 +198,7 @@ class Cluster:
         }
         path = kinds.POD.path(namespace=namespace, name=pod, subresource="log")
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=transport.CONNECT_SECONDS)
-        present = {name: value for name, value in query.items() if value is not None}
-        async with self._sender.open("GET", path, query=present, timeout=timeout) as response:
+        async with self._sender.open("GET", path, query=wire.drop_absent(query), timeout=timeout) as response:
             with self._sender.translated():
                 async for line in lines.split(response.content.iter_any()):
                     yield line.decode(errors="replace")
@@ -263,7 +213,10 @@ class Cluster:
         """
         kind = kinds.of(obj)
         return await self._write(
-            "POST", kind.path(namespace=_namespace(obj)), obj, query=_write_query(manager=manager, dry_run=dry_run)
+            "POST",
+            kind.path(namespace=wire.namespace_of(obj)),
+            obj,
+            query=wire.write_query(manager=manager, dry_run=dry_run),
         )
 
     async def apply(
@@ -273,7 +226,7 @@ class Cluster:
         manager: str,
         force: bool = True,
         dry_run: bool = False,
-        validation: Validation = "Strict",
+        validation: wire.Validation = "Strict",
     ) -> Object:
         """Make the fields of ``obj`` so, creating it if needed, and return the whole object (server-side apply).
 
@@ -293,18 +246,9 @@ class Cluster:
 
         A ``metadata.resourceVersion`` in ``obj`` is kept: the write is then refused if the object changed meanwhile.
         """
-        metadata = {
-            name: value
-            for name, value in obj["metadata"].items()
-            if name in {"name", "namespace", "uid", "resourceVersion"}
-        }
-        bare = {
-            "apiVersion": obj["apiVersion"],
-            "kind": obj["kind"],
-            "metadata": metadata,
-            "status": obj.get("status", {}),
-        }
-        return await self._apply(bare, "status", manager=manager, force=force, dry_run=dry_run, validation="Strict")
+        return await self._apply(
+            wire.make_status(obj), "status", manager=manager, force=force, dry_run=dry_run, validation="Strict"
+        )
 
     async def patch(
         self,
@@ -321,14 +265,14 @@ class Cluster:
         With ``metadata.resourceVersion`` in ``body`` the write is refused as a ``Conflict`` if the object changed.
         """
         path = kind.path(namespace=namespace, name=name, subresource=subresource)
-        query = _write_query(manager=manager)
+        query = wire.write_query(manager=manager)
         return await self._write("PATCH", path, body, query=query, content_type=MERGE)
 
     async def replace(self, obj: Mapping[str, Any], *, manager: str | None = None) -> Object:
         """Put ``obj`` in place of the stored one; its ``metadata.resourceVersion`` must be the stored one's."""
         kind = kinds.of(obj)
-        path = kind.path(namespace=_namespace(obj), name=obj["metadata"]["name"])
-        return await self._write("PUT", path, obj, query=_write_query(manager=manager))
+        path = kind.path(namespace=wire.namespace_of(obj), name=obj["metadata"]["name"])
+        return await self._write("PUT", path, obj, query=wire.write_query(manager=manager))
 
     async def delete(
         self,
@@ -336,7 +280,7 @@ class Cluster:
         namespace: str | None,
         name: str,
         *,
-        propagation: Propagation = "Background",
+        propagation: wire.Propagation = "Background",
         uid: str | None = None,
         resource_version: str | None = None,
     ) -> None:
@@ -344,11 +288,7 @@ class Cluster:
 
         ``uid`` and ``resource_version`` say which one is meant: another is not touched, and ``Conflict`` is raised.
         """
-        wanted = {"uid": uid, "resourceVersion": resource_version}
-        preconditions = {field: value for field, value in wanted.items() if value is not None}
-        body: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
-        if preconditions:
-            body["preconditions"] = preconditions
+        body = wire.make_delete_options(propagation, uid=uid, resource_version=resource_version)
         await self._write("DELETE", kind.path(namespace=namespace, name=name), body)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Object:
@@ -388,9 +328,7 @@ class Cluster:
         The API server gives at least 600 seconds and may give less than asked.
         """
         path = kinds.SERVICE_ACCOUNT.path(namespace=namespace, name=service_account, subresource="token")
-        spec = {"audiences": audiences or [], "expirationSeconds": expiry_seconds}
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        document = await self._write("POST", path, request)
+        document = await self._write("POST", path, wire.make_token_request(audiences, expiry_seconds))
         return str(document["status"]["token"])
 
     @contextlib.asynccontextmanager
@@ -405,7 +343,7 @@ class Cluster:
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterable[bytes] | None = None,
         timeout_seconds: float | None = None,
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[proxied.Answer]:
         """Call a Service through the API server and give its answer, whatever its status; bodies stream both ways.
 
         ``path`` may carry a query. The API server takes ``Authorization`` for itself and removes it, so a
@@ -420,7 +358,7 @@ class Cluster:
         async with self._sender.open(
             method, target, headers=headers, data=body, timeout=timeout, refuse=False
         ) as response:
-            yield Answer(response, self._sender)
+            yield proxied.Answer(response, self._sender)
 
     async def _apply(
         self,
@@ -430,11 +368,11 @@ class Cluster:
         manager: str,
         force: bool,
         dry_run: bool,
-        validation: Validation,
+        validation: wire.Validation,
     ) -> Object:
         kind = kinds.of(obj)
-        path = kind.path(namespace=_namespace(obj), name=obj["metadata"]["name"], subresource=subresource)
-        query = _write_query(manager=manager, dry_run=dry_run)
+        path = kind.path(namespace=wire.namespace_of(obj), name=obj["metadata"]["name"], subresource=subresource)
+        query = wire.write_query(manager=manager, dry_run=dry_run)
         query |= {"force": str(force).lower(), "fieldValidation": validation}
         return await self._write("PATCH", path, obj, query=query, content_type=APPLY)
 
@@ -455,33 +393,3 @@ class Cluster:
             method, path, query=query, body=body, content_type=content_type, guard=guard
         )
         return result
-
-
-def _parse_change(line: bytes) -> Change:
-    """Return the event that one line of a watch holds.
-
-    Raises:
-        errors.ClusterError: the line is an ERROR event; ``Expired`` for 410.
-        errors.Unreachable: the line is no event, so the stream was cut.
-    """
-    try:
-        document = json.loads(line)
-        change = Change(document["type"], document["object"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise errors.Unreachable("a watch of the Kubernetes API broke off inside an event") from error
-    if change.type == "ERROR":
-        raise answer.failure(status=int(change.object.get("code") or 500), body=change.object)
-    return change
-
-
-def _namespace(obj: Mapping[str, Any]) -> str | None:
-    return obj["metadata"].get("namespace") if "metadata" in obj else None
-
-
-def _selectors(labels: str | None, fields: str | None) -> dict[str, str]:
-    wanted = {"labelSelector": labels, "fieldSelector": fields}
-    return {name: value for name, value in wanted.items() if value}
-
-
-def _write_query(*, manager: str | None, dry_run: bool = False) -> dict[str, str]:
-    return ({"fieldManager": manager} if manager else {}) | ({"dryRun": "All"} if dry_run else {})

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from mayfly import errors
-from mayfly.cluster import answer, backoff, client, kinds, store
+from mayfly.cluster import answer, backoff, client, kinds, store, wire
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class Cache(store.Store):
                 self._take(change)
         return told or time.monotonic() - started >= SHORT_SECONDS
 
-    def _take(self, change: client.Change) -> None:
+    def _take(self, change: wire.Change) -> None:
         """Put one event into the copy, unless it repeats what was seen.
 
         A watch tells in the order of resourceVersions, so an event that is not newer than the last one is a

@@ -170,8 +170,3 @@ async def test_silence_is_not_trusted(cluster, shaky, proxy, namespace):
         await proxy.used(fault)
         await cluster.create(config_map(namespace, "a"))
         await follower.until({"a": {}})
-
-
-async def test_a_quiet_watch_is_kept_alive_by_bookmarks(cluster, namespace):
-    """The default silence is longer than the server's bookmark interval, so a quiet watch is not given up."""
-    assert watch.Timing().silence_seconds > 60
