@@ -67,6 +67,8 @@ async def deploy(target: session.Target, plan: Plan) -> None:
     Raises:
         errors.MayflyError: what went wrong, for the first Function for which something did.
     """
+    if plan.folder is not None and not plan.folder.is_dir():
+        raise exits.WrongUsage(f"{str(plan.folder)!r} is not a folder; name the function's folder, or use -f FILE")
     async with session.connect(target) as current:
         for unit in read_units(plan, current.namespace):
             if plan.dry_run is DryRun.NONE:
@@ -82,8 +84,6 @@ def read_units(plan: Plan, namespace: str) -> list[Unit]:
         if plan.name is not None and len(documents) > 1:
             raise exits.WrongUsage(f"--name {plan.name!r}: {plan.file!r} holds {len(documents)} Functions; deploy one")
         return [Unit(_complete(document, plan, namespace, ""), None) for document in documents]
-    if not plan.folder.is_dir():
-        raise exits.WrongUsage(f"{str(plan.folder)!r} is not a folder; name the function's folder, or use -f FILE")
     document = _complete(manifest.read_folder(plan.folder), plan, namespace, plan.folder.resolve().name)
     return [Unit(document, None if document["spec"].get("source") else pack.make_archive(plan.folder))]
 

@@ -1,0 +1,102 @@
+"""How far a Function has come, read from its status alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from mayfly.cli import board, follow, progress
+
+
+def make(generation=2, observed=2, build=None, **conditions):
+    """Return a Function with conditions given as Built="True" or Built=("False", reason, message)."""
+    rows = []
+    for kind, value in conditions.items():
+        status, reason, message = (value, "", "") if isinstance(value, str) else value
+        rows.append(
+            {"type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": observed}
+        )
+    return {
+        "metadata": {"name": "cart", "generation": generation},
+        "status": {"observedGeneration": observed, "conditions": rows, "build": build or {}},
+    }
+
+
+def states(obj):
+    return [step.state for step in progress.read(obj).steps]
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        (make(), ["running", "waiting", "waiting"]),
+        (make(Built="Unknown"), ["running", "waiting", "waiting"]),
+        (make(Built="True"), ["done", "running", "waiting"]),
+        (make(Built="True", Deployed="Unknown", Routed="True"), ["done", "running", "waiting"]),
+        (make(Built="True", Deployed="True"), ["done", "done", "running"]),
+        (make(Built="True", Deployed="True", Routed="True", Ready="True"), ["done", "done", "done"]),
+        (make(Built="False"), ["failed", "waiting", "waiting"]),
+        (make(Built="True", Deployed="False"), ["done", "failed", "waiting"]),
+        (
+            make(observed=1, Built="True", Deployed="True", Routed="True", Ready="True"),
+            ["running", "waiting", "waiting"],
+        ),
+    ],
+    ids=["new", "building", "built", "rolling out", "routing", "ready", "build failed", "crash", "old status"],
+)
+def test_steps_follow_one_another(obj, expected):
+    assert states(obj) == expected
+
+
+def test_an_old_status_is_neither_success_nor_failure():
+    """What the status says of the spec before does not end the wait."""
+    assert not progress.read(make(observed=1, Ready="True")).final
+    assert not progress.read(make(observed=1, Ready=("False", "X", "y"))).final
+    assert not progress.read({"metadata": {"name": "cart", "generation": 1}}).final
+
+
+def test_a_failed_build_brings_its_log():
+    obj = make(
+        Built=("False", "SyntaxError", "main.py:1: bad"),
+        Ready=("False", "SyntaxError", "main.py:1: bad"),
+        build={"log": ["line 1", "line 2"]},
+    )
+    failure = progress.read(obj).failure
+    assert follow.describe_failure("cart", failure) == (
+        "cart is not ready: SyntaxError: main.py:1: bad\nbuild log, last lines:\n  line 1\n  line 2"
+    )
+
+
+def test_a_crash_after_a_good_build_does_not_print_the_build_log():
+    obj = make(Built="True", Deployed=("False", "X", "y"), Ready=("False", "X", "y"), build={"log": ["fine"]})
+    assert progress.read(obj).failure.log == ()
+
+
+def test_build_steps_are_shown_with_their_seconds():
+    build = {"steps": [{"name": "resolve", "seconds": 0.5, "detail": "cached"}, {"name": "push", "seconds": 1}]}
+    [step, *_] = progress.read(make(Built="True", build=build)).steps
+    assert board.format_row(step, 1.75) == [
+        "  build          1.75 s",
+        "    resolve      0.50 s  cached",
+        "    push         1.00 s",
+    ]
+
+
+def test_a_timeout_says_where_it_stands():
+    assert "the controller has not looked at it" in follow.describe_wait({"metadata": {"name": "cart"}}, 5)
+    waiting = follow.describe_wait(make(Built="True", Deployed=("Unknown", "ImagePull", "")), 5)
+    assert "at step 'roll out' (ImagePull)" in waiting
+    assert "mayfly get cart" in waiting
+
+
+def test_elsewhere_than_on_a_terminal_each_finished_step_is_one_line(capsys):
+    with board.Board() as shown:
+        shown.begin("upload")
+        shown.finish("upload", "3 files")
+        shown.show(*progress.read(make(Built="True")).steps)
+        shown.show(*progress.read(make(Built="True")).steps)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert [line.split()[0] for line in lines] == ["upload", "build"]
+    assert lines[0].endswith("s  3 files")
+    assert "\033" not in captured.err
