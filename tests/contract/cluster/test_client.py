@@ -45,7 +45,11 @@ async def test_apply_refuses_unknown_fields(cluster, namespace):
 
 async def test_apply_status_touches_nothing_else(cluster, namespace):
     """The status goes through its subresource; the rest of the given object is left out."""
-    spec = {"containers": [{"name": "c", "image": "none.invalid/x"}], "nodeName": "none"}
+    spec = {
+        "containers": [{"name": "c", "image": "none.invalid/x"}],
+        "nodeName": "none",
+        "terminationGracePeriodSeconds": 0,
+    }
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": namespace, "name": "p"}, "spec": spec}
     await default_service_account(cluster, namespace)
     await cluster.create(pod)

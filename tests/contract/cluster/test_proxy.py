@@ -52,7 +52,11 @@ async def pretend_pod(cluster, namespace, address):
     """Make a pod ``echo`` that has ``address``: the API server proxies to addresses of pods only."""
     await default_service_account(cluster, namespace)
     meta = {"namespace": namespace, "name": "echo"}
-    spec = {"containers": [{"name": "c", "image": "none.invalid/x"}], "nodeName": "none"}
+    spec = {
+        "containers": [{"name": "c", "image": "none.invalid/x"}],
+        "nodeName": "none",
+        "terminationGracePeriodSeconds": 0,
+    }
     await cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
     status = {"podIP": address, "podIPs": [{"ip": address}], "phase": "Running"}
     await cluster.patch(kinds.POD, namespace, "echo", {"status": status}, subresource="status")
