@@ -7,6 +7,7 @@ import logging
 import tempfile
 from contextlib import aclosing
 from pathlib import Path
+from typing import BinaryIO
 
 from mayfly import errors
 from mayfly.build import bytecode, dependencies, fetch, layers, limits, record, workshop
@@ -102,11 +103,19 @@ async def _build(job: workshop.Job, *, shop: workshop.Workshop, notes: record.Re
         async with fetch.open_source(job.request, shop=shop, work=work) as source:
             compiled = await _compile(source, work=work, notes=notes)
             plan = _plan(job, source, shop=shop, notes=notes)
-            upper = [await _find_dependencies(plan, job, shop=shop, work=work, notes=notes)]
-            with notes.measure("code") as step:
-                code = await asyncio.to_thread(layers.pack_code, source, compiled, work=work)
-                step.detail = f"{len(source.files)} files, {limits.shown(code.size)}"
-        return await _push(job, plan, [item for item in [*upper, code] if item], shop=shop, notes=notes)
+            installed = await _find_dependencies(plan, job, shop=shop, work=work, notes=notes)
+            with layers.open_storage(work) as storage:
+                code = await _pack(source, compiled, storage, notes=notes)
+                return await _push(job, plan, [item for item in (installed, code) if item], shop=shop, notes=notes)
+
+
+async def _pack(
+    source: tree.SourceTree, compiled: dict[str, bytes], storage: BinaryIO, *, notes: record.Record
+) -> layer.Layer:
+    with notes.measure("code") as step:
+        code = await asyncio.to_thread(layers.pack_code, source, compiled, storage)
+        step.detail = f"{len(source.files)} files, {limits.shown(code.size)}"
+    return code
 
 
 async def _compile(source: tree.SourceTree, *, work: Path, notes: record.Record) -> dict[str, bytes]:

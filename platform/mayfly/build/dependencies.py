@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from mayfly import errors
 from mayfly.build import install, layers, limits, runtime_dir, workshop
@@ -36,10 +37,11 @@ async def find_layer(
     async with shop.lock(plan.key):
         if kept := await _recall(plan.key, shop):
             return kept, f"cached, {limits.shown(kept.size)}"
-        made = await _make(plan, shop=shop, base=base, work=work, on_line=on_line)
-        ref = shop.dependencies_ref(plan.key)
-        pushed = await push.push_image(shop.registry, images.append(images.empty(), [made]), ref)
-        return replace(made, origin=pushed), f"installed, {limits.shown(made.size)}"
+        with layers.open_storage(work) as storage:
+            made = await _make(plan, storage, shop=shop, base=base, work=work, on_line=on_line)
+            image = images.append(images.empty(), [made])
+            pushed = await push.push_image(shop.registry, image, shop.dependencies_ref(plan.key))
+        return replace(made, content=None, origin=pushed), f"installed, {limits.shown(made.size)}"
 
 
 async def _recall(key: str, shop: workshop.Workshop) -> layer.Layer | None:
@@ -55,6 +57,7 @@ async def _recall(key: str, shop: workshop.Workshop) -> layer.Layer | None:
 
 async def _make(
     plan: dependencies.DependencyPlan,
+    storage: BinaryIO,
     *,
     shop: workshop.Workshop,
     base: workshop.Base,
@@ -67,4 +70,4 @@ async def _make(
         home.mkdir()
         await install.install(plan, target=target, work=home, fit=base.fit, installer=shop.installer, on_line=on_line)
         await runtime_dir.add_bytecode(target, root=AT, work=home)
-        return await asyncio.to_thread(layers.pack_dependencies, target, work=work, key=plan.key)
+        return await asyncio.to_thread(layers.pack_dependencies, target, storage, key=plan.key)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mayfly import errors
 from mayfly.build import extract, limits, workshop
-from mayfly.image import manifest, reference
+from mayfly.image import layer, manifest, reference
 from mayfly.model import build, names
 from mayfly.plan import tree
+from mayfly.registry import artifact, pull
 
 ARTIFACT_TYPE = "application/vnd.mayfly.source.v1+tar+gzip"
 _NOT_FOUND = 404
@@ -34,10 +35,7 @@ async def open_source(
     assert request.source.oci is not None
     ref = _check_ref(request, shop)
     with tempfile.TemporaryFile(dir=work) as archive:
-        descriptor = await _find_archive(ref, shop)
-        await shop.registry.fetch_blob(
-            archive, repository=ref.repository, digest=descriptor.digest, size=descriptor.size
-        )
+        await pull.fetch_layer(shop.registry, await _find_archive(ref, shop), archive)
         files = await asyncio.to_thread(extract.extract, archive, bounds=shop.bounds, directory=work)
     with files:
         yield tree.SourceTree(files, frozenset(files.executable))
@@ -72,25 +70,21 @@ def _check_ref(request: build.BuildRequest, shop: workshop.Workshop) -> referenc
     return ref
 
 
-async def _find_archive(ref: reference.ImageRef, shop: workshop.Workshop) -> manifest.Descriptor:
-    """Return the descriptor of the archive that the artifact ``ref`` holds.
+async def _find_archive(ref: reference.ImageRef, shop: workshop.Workshop) -> layer.Layer:
+    """Return the archive that the artifact ``ref`` holds; nothing of it is downloaded.
 
     Raises:
         SourceError: there is no such artifact, it is no source, or it is too large.
     """
     try:
-        received = await shop.registry.get_manifest(ref)
+        found = await artifact.pull_artifact(shop.registry, ref, artifact_type=ARTIFACT_TYPE)
+    except manifest.InvalidImage as error:
+        raise errors.SourceError(str(error)) from error
     except errors.RegistryError as error:
         if error.status == _NOT_FOUND:
             raise errors.SourceError(f"source {ref} does not exist; deploy the function again") from error
         raise
-    found = manifest.parse_manifest(received.data, received.media_type)
-    if isinstance(found, manifest.Index) or found.artifact_type != ARTIFACT_TYPE or len(found.layers) != 1:
-        raise errors.SourceError(f"source {ref} is not a source archive; upload it with `mayfly deploy`")
-    archive = found.layers[0]
-    if archive.size > shop.bounds.archive_bytes:
-        raise errors.SourceError(
-            f"the archive has {limits.shown(archive.size)}; {limits.shown(shop.bounds.archive_bytes)} are allowed:"
-            " leave out data and generated files, or mount them as a volume"
-        )
-    return archive
+    if len(found.layers) != 1:
+        raise errors.SourceError(f"source {ref} has {len(found.layers)} layers, not one; deploy the function again")
+    limits.check_archive(shop.bounds, found.layers[0].size)
+    return found.layers[0]

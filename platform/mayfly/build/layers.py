@@ -23,16 +23,15 @@ def pack_runtime(directory: Path) -> layer.Layer:
     return tar.make_layer(entry.make_tree(directory, RUNTIME), created_by="mayfly: runtime")
 
 
-def pack_dependencies(directory: Path, *, work: Path, key: str) -> layer.Layer:
-    """Return the layer of installed packages; its bytes wait in an unnamed file below ``work``."""
-    return tar.make_layer(
-        entry.make_tree(directory, DEPENDENCIES), _storage(work), created_by=f"mayfly: dependencies {key[:12]}"
-    )
+def pack_dependencies(directory: Path, storage: BinaryIO, *, key: str) -> layer.Layer:
+    """Return the layer of installed packages; its bytes are in ``storage``."""
+    entries = entry.make_tree(directory, DEPENDENCIES)
+    return tar.make_layer(entries, storage, created_by=f"mayfly: dependencies {key[:12]}")
 
 
-def pack_code(source: tree.SourceTree, compiled: Mapping[str, bytes], *, work: Path) -> layer.Layer:
+def pack_code(source: tree.SourceTree, compiled: Mapping[str, bytes], storage: BinaryIO) -> layer.Layer:
     """Return the layer of the function's own files and their bytecode (path of the source -> ``.pyc``)."""
-    return tar.make_layer(_code_entries(source, compiled), _storage(work), created_by="mayfly: code")
+    return tar.make_layer(_code_entries(source, compiled), storage, created_by="mayfly: code")
 
 
 def _code_entries(source: tree.SourceTree, compiled: Mapping[str, bytes]) -> Iterable[entry.Entry]:
@@ -49,6 +48,9 @@ def _code_entries(source: tree.SourceTree, compiled: Mapping[str, bytes]) -> Ite
         yield entry.make_file(f"{CODE}/{bytecode.pyc_path(path)}", pyc)
 
 
-def _storage(work: Path) -> BinaryIO:
-    """Return an empty file for a layer: in memory while it is small, else without a name below ``work``."""
+def open_storage(work: Path) -> BinaryIO:
+    """Return an empty file for a layer: in memory while it is small, else without a name below ``work``.
+
+    The caller closes it when the layer was pushed.
+    """
     return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES, dir=str(work)))

@@ -33,11 +33,7 @@ class Account:
         self._by_ratio = archive_bytes * limits.ratio + limits.slack_bytes
         self._bytes = 0
         self._members = 0
-        if archive_bytes > limits.archive_bytes:
-            raise errors.SourceError(
-                f"the archive has {shown(archive_bytes)}; {shown(limits.archive_bytes)} are allowed:"
-                " leave out data and generated files, or mount them as a volume"
-            )
+        check_archive(limits, archive_bytes)
 
     def add_bytes(self, count: int) -> None:
         """Take note of ``count`` unpacked bytes.
@@ -68,6 +64,19 @@ class Account:
             raise errors.SourceError(
                 f"the archive has more than {self._limits.files} members; leave out what is not needed"
             )
+
+
+def check_archive(limits: Limits, size: int) -> None:
+    """Refuse an archive of more bytes than ``limits`` allow.
+
+    Raises:
+        SourceError: it is too large.
+    """
+    if size > limits.archive_bytes:
+        raise errors.SourceError(
+            f"the archive has {shown(size)}; {shown(limits.archive_bytes)} are allowed:"
+            " leave out data and generated files, or mount them as a volume"
+        )
 
 
 def shown(count: int) -> str:
