@@ -27,14 +27,14 @@ _API_HOSTS = {"docker.io": "registry-1.docker.io"}
 """Name in references -> name of the host that serves the API."""
 
 
-def open_session() -> aiohttp.ClientSession:
+def open_session(*, timeout: aiohttp.ClientTimeout = TIMEOUT) -> aiohttp.ClientSession:
     """Return a session with the connection limits, timeouts and raw bodies that a registry needs.
 
     Bodies are not decompressed: digests are of the bytes as they are kept.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=32, limit_per_host=16, keepalive_timeout=60.0),
-        timeout=TIMEOUT,
+        timeout=timeout,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "mayfly", "Accept-Encoding": "identity"},
