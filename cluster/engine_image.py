@@ -17,7 +17,7 @@ def step(places: layout.Layout, engine: str | None) -> steps.Step:
         if engine:
             build(places, engine)
             return
-        if packages.find_missing():
+        if packages.find_missing(places):
             packages.install(places)
         if not image.directory.is_dir():
             base_image.make(places)

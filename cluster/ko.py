@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from cluster import commands, images, layout, oci, programs, small_images
+from cluster import commands, images, layout, oci, programs, small_images, toolchain
 
 MANIFESTS = "resolved.yaml"
 
@@ -82,7 +82,7 @@ def _resolve(places: layout.Layout, set_name: str, *, manifests: Path, output: P
         cwd=places.modules / set_name,
         stdout=output,
         env={
-            **programs.environment(),
+            **toolchain.environment(places),
             "KO_DOCKER_REPO": f"{places.registry}/{set_name}",
             "KO_DEFAULTBASEIMAGE": images.reference(places, small_images.find_static(places)),
             "SOURCE_DATE_EPOCH": "0",

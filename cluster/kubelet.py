@@ -28,6 +28,7 @@ def make_kubelet_config(places: layout.Layout) -> dict[str, object]:
         "evictionPressureTransitionPeriod": "10s",
         "failCgroupV1": False,
         "failSwapOn": False,
+        "makeIPTablesUtilChains": False,
         "imageGCHighThresholdPercent": 100,
         "maxPods": 250,
         "nodeStatusUpdateFrequency": "5s",

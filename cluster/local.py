@@ -25,6 +25,7 @@ from cluster import (
     serving,
     small_images,
     steps,
+    toolchain,
 )
 
 
@@ -70,10 +71,16 @@ def _make_builds(places: layout.Layout) -> list[steps.Step]:
         steps.Step(
             "install Debian packages",
             run=lambda: packages.install(places),
-            done=lambda: not packages.find_missing(),
+            done=lambda: not packages.find_missing(places),
             after=(),
         ),
-        build_step(places, "tools", after=("install Debian packages",)),
+        steps.Step(
+            "fetch Go",
+            run=lambda: toolchain.fetch(places),
+            done=lambda: toolchain.find(places) is not None,
+            after=("install Debian packages",),
+        ),
+        build_step(places, "tools", after=("fetch Go",)),
         build_step(places, "etcd", after=("build tools",)),
         build_step(places, "kubernetes", after=("build tools",)),
         steps.Step(

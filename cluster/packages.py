@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from cluster import commands, errors, layout
+from cluster import commands, errors, layout, toolchain
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 
@@ -18,7 +18,6 @@ NEEDED = {
     "nft": "nftables",
     "nsenter": "util-linux",
     "mount": "mount",
-    "conntrack": "conntrack",
     "containerd": "containerd",
     "runc": "runc",
     "docker-registry": "docker-registry",
@@ -30,13 +29,15 @@ NEEDED = {
 }
 
 
-def find_missing() -> list[str]:
-    """Return the packages whose program or file is not there."""
+def find_missing(places: layout.Layout) -> list[str]:
+    """Return the packages whose program or file is not there, Go's among them if no Go is."""
     found = []
     for name, package in NEEDED.items():
         here = Path(name).exists() if name.startswith("/") else shutil.which(name, path=_search_path())
         if not here:
             found.append(package)
+    if toolchain.find(places) is None and not shutil.which("go"):
+        found.append(toolchain.DEBIAN_PACKAGE)
     return found
 
 
@@ -45,7 +46,7 @@ def install(places: layout.Layout) -> None:
 
     Raises: errors.ClusterError if this is not a Debian-like machine.
     """
-    missing = find_missing()
+    missing = find_missing(places)
     if not shutil.which("apt-get"):
         raise errors.ClusterError(
             f"The local cluster needs {', '.join(missing)} and this machine has no apt-get: "

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import shutil
 import tempfile
 from pathlib import Path
 
-from cluster import commands, errors, layout
+from cluster import commands, layout, toolchain
 
 KUBERNETES_VERSION = "v1.34.4"
 KNATIVE_VERSION = "v0.50.0"
@@ -43,7 +42,7 @@ def read_key(places: layout.Layout, name: str) -> str:
     return make_key(
         go_mod=(module / "go.mod").read_bytes(),
         go_sum=(module / "go.sum").read_bytes(),
-        go_version=find_go_version(),
+        go_version=toolchain.read_build_version(places),
         flags=" ".join(SETS.get(name, ())),
     )
 
@@ -74,7 +73,7 @@ def build(places: layout.Layout, name: str) -> None:
             ["go", "build", "-trimpath", "-ldflags", flags, "-o", f"{work}/", target],
             log=places.logs / f"build-{name}.log",
             cwd=places.modules / name,
-            env=environment(),
+            env=toolchain.environment(places),
         )
         for old, new in _LAST_PART_NAMES.items():  # go names a program after its import path
             if (work / old).exists():
@@ -85,30 +84,14 @@ def build(places: layout.Layout, name: str) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of a Go build: static, for Linux, unaware of version control."""
-    return {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOWORK": "off"}
-
-
 def find_module(places: layout.Layout, set_name: str, module: str) -> Path:
     """Return the module's directory in Go's module cache, downloading it if need be."""
     where = places.modules / set_name
-    text = commands.output(["go", "list", "-m", "-f", "{{.Dir}}", module], cwd=where, env=environment()).strip()
+    text = commands.output(
+        ["go", "list", "-m", "-f", "{{.Dir}}", module], cwd=where, env=toolchain.environment(places)
+    ).strip()
     if text:
         return Path(text)
-    commands.run(["go", "mod", "download", module], log=places.logs / "modules.log", cwd=where)
+    words = ["go", "mod", "download", module]
+    commands.run(words, log=places.logs / "modules.log", cwd=where, env=toolchain.environment(places))
     return find_module(places, set_name, module)
-
-
-@functools.cache
-def find_go_version() -> str:
-    """Return Go's version, such as `go1.25.1`.
-
-    Raises: errors.ClusterError naming the fix if Go is missing.
-    """
-    if not shutil.which("go"):
-        raise errors.ClusterError(
-            "The local cluster builds Kubernetes from source and finds no `go`: install Go 1.26 or newer "
-            "(https://go.dev/doc/install), or give a cluster by KUBECONFIG and REGISTRY."
-        )
-    return commands.output(["go", "env", "GOVERSION"]).strip()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cluster import layout, programs
+from cluster import layout, programs, toolchain
 
 PARTS = {"go_mod": b"module a\n", "go_sum": b"sum\n", "go_version": "go1.26.1", "flags": "-s"}
 
@@ -46,3 +46,12 @@ def test_kubernetes_versions_agree():
     """The version the programs report is the one that go.mod pins."""
     text = (layout.find_layout().modules / "kubernetes" / "go.mod").read_text()
     assert re.search(rf"k8s\.io/kubernetes {re.escape(programs.KUBERNETES_VERSION)}\s", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("go version go1.19.8 linux/amd64", (1, 19)), ("go1.26", (1, 26)), ("devel", (0, 0)), ("", (0, 0))],
+)
+def test_go_versions_are_compared_by_number(text, version):
+    """go1.9 is older than go1.21, and what is no version is older than all."""
+    assert toolchain.parse_version(text) == version
