@@ -12,6 +12,7 @@ from mayfly.cli import progress, talk
 _MARKS = {"done": ("✓", "green"), "failed": ("✗", "red"), "running": ("…", "cyan"), "waiting": (" ", "dim")}
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAMES_PER_SECOND = 10
+_LONGEST_REMARK = 60
 
 
 @dataclasses.dataclass
@@ -77,7 +78,7 @@ class Board:
         from rich import text  # noqa: PLC0415
 
         now = time.monotonic()
-        result = text.Text()
+        result = text.Text(no_wrap=True, overflow="ellipsis")
         for row in self._rows.values():
             mark, style = _MARKS[row.step.state]
             if row.step.state == "running":
@@ -98,5 +99,11 @@ def format_row(step: progress.Step, seconds: float | None) -> list[str]:
     clock = "" if seconds is None else f"{seconds:7.2f} s"
     detail = "failed" if step.state == "failed" else step.detail
     lines = [f"  {step.name:<12}{clock}" + (f"  {detail}" if detail else "")]
-    lines += [f"    {name:<10}{took:7.2f} s" + (f"  {remark}" if remark else "") for name, took, remark in step.parts]
+    lines += [
+        f"    {name:<10}{took:7.2f} s" + (f"  {_cut(remark)}" if remark else "") for name, took, remark in step.parts
+    ]
     return [line.rstrip() for line in lines]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_REMARK else f"{text[: _LONGEST_REMARK - 1]}…"

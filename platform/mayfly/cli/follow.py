@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from mayfly import errors
-from mayfly.cli import exits, progress, session
+from mayfly.cli import exits, progress, session, view
 from mayfly.cluster import answer, kinds
 
 PAUSE_SECONDS = 1.0
@@ -30,13 +30,14 @@ async def follow(
         errors.NotFound: it was deleted meanwhile.
     """
     last = obj
+    known = ((obj.get("status") or {}).get("build") or {}).get("request", "")
     try:
         async with asyncio.timeout(seconds):
             while True:
                 with contextlib.suppress(errors.Unreachable, answer.Expired):
                     async with contextlib.aclosing(_versions(current, obj)) as versions:
                         async for last in versions:
-                            snapshot = progress.read(last)
+                            snapshot = progress.read(last, known_build=known)
                             show(snapshot)
                             if snapshot.failure is not None:
                                 raise exits.Failed(describe_failure(last["metadata"]["name"], snapshot.failure))
@@ -75,5 +76,8 @@ def describe_wait(obj: dict[str, Any], seconds: float) -> str:
     if running is None or not (obj.get("status") or {}).get("observedGeneration"):
         where = "the controller has not looked at it; is it running? kubectl -n mayfly-system get pods"
     else:
-        where = f"it is at step {running.name!r}" + (f" ({running.detail})" if running.detail else "")
-    return f"{name} is not ready after {seconds:.0f} s: {where}; it goes on without this command: mayfly get {name}"
+        message = view.get_condition(obj, "Ready").get("message") or ""
+        why = ": ".join(part for part in (running.detail, message) if part)
+        where = f"it is at step {running.name!r}" + (f" ({why})" if why else "")
+    further = f"mayfly get {name} -n {obj['metadata'].get('namespace', 'default')}"
+    return f"{name} is not ready after {seconds:.0f} s: {where}; it goes on without this command: {further}"

@@ -51,28 +51,31 @@ class Snapshot:
         return self.ready or self.failure is not None
 
 
-def read(obj: Mapping[str, Any]) -> Snapshot:
-    """Return how far ``obj`` has come with its present spec; what its status says of an older one does not count."""
+def read(obj: Mapping[str, Any], *, known_build: str = "") -> Snapshot:
+    """Return how far ``obj`` has come with its present spec; what its status says of an older one does not count.
+
+    ``known_build`` is ``status.build.request`` of before: when it is still the same there was nothing to build.
+    """
     generation = obj["metadata"].get("generation", 0)
     status = obj.get("status") or {}
     fresh = status.get("observedGeneration", 0) >= generation
     conditions = {kind: _get_fresh(obj, kind, generation) if fresh else {} for kind in ConditionType}
     steps: list[Step] = []
     for kind, name in STEPS.items():
-        reached = all(step.state == "done" for step in steps)
-        state = _judge(conditions[kind], reached=reached)
+        state = _judge(conditions[kind], reached=all(step.state == "done" for step in steps))
         detail = conditions[kind].get("reason", "") if state == "running" else ""
-        if kind is ConditionType.BUILT and fresh:
-            build = status.get("build") or {}
-            parts = tuple(
-                (part["name"], float(part["seconds"]), part.get("detail", "")) for part in build.get("steps") or []
-            )
-            steps.append(Step(name, state, "image existed" if build.get("cached") else detail, parts))
-        else:
-            steps.append(Step(name, state, detail))
+        build = status.get("build") if fresh and kind is ConditionType.BUILT else None
+        steps.append(_make_build_step(state, detail, build, known_build) if build else Step(name, state, detail))
     return Snapshot(
         tuple(steps), conditions[ConditionType.READY].get("status") == "True", _find_failure(conditions, status)
     )
+
+
+def _make_build_step(state: State, detail: str, build: Mapping[str, Any], known: str) -> Step:
+    if build.get("request") and build["request"] == known:
+        return Step(STEPS[ConditionType.BUILT], state, detail or "nothing to build")
+    parts = tuple((part["name"], float(part["seconds"]), part.get("detail", "")) for part in build.get("steps") or ())
+    return Step(STEPS[ConditionType.BUILT], state, "image existed" if build.get("cached") else detail, parts)
 
 
 def _get_fresh(obj: Mapping[str, Any], kind: str, generation: int) -> dict[str, Any]:

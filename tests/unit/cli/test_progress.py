@@ -84,8 +84,8 @@ def test_build_steps_are_shown_with_their_seconds():
 def test_a_timeout_says_where_it_stands():
     assert "the controller has not looked at it" in follow.describe_wait({"metadata": {"name": "cart"}}, 5)
     waiting = follow.describe_wait(make(Built="True", Deployed=("Unknown", "ImagePull", "")), 5)
-    assert "at step 'roll out' (ImagePull)" in waiting
-    assert "mayfly get cart" in waiting
+    assert "at step 'roll out' (ImagePull" in waiting
+    assert "mayfly get cart -n default" in waiting
 
 
 def test_elsewhere_than_on_a_terminal_each_finished_step_is_one_line(capsys):
@@ -100,3 +100,17 @@ def test_elsewhere_than_on_a_terminal_each_finished_step_is_one_line(capsys):
     assert [line.split()[0] for line in lines] == ["upload", "build"]
     assert lines[0].endswith("s  3 files")
     assert "\033" not in captured.err
+
+
+def test_a_build_of_before_is_not_shown_as_work_of_now():
+    build = {"request": "r1", "steps": [{"name": "push", "seconds": 1}]}
+    [step, *_] = progress.read(make(Built="True", build=build), known_build="r1").steps
+    assert (step.detail, step.parts) == ("nothing to build", ())
+    [step, *_] = progress.read(make(Built="True", build=build), known_build="r0").steps
+    assert len(step.parts) == 1
+
+
+def test_a_long_remark_is_cut():
+    [_, part] = board.format_row(progress.Step("build", "done", "", (("push", 1.0, "x" * 100),)), 1.0)
+    assert part.endswith("x…")
+    assert len(part) < 90
