@@ -29,7 +29,7 @@ from cluster import (
     teardown,
 )
 
-_LOCK = Path("/run/lock/mayfly-cluster.lock")
+_LOCK = Path(f"/run/lock/mayfly-cluster-{os.geteuid()}.lock")
 _EPILOG = """\
 up      bring the cluster up, or find that it is; writes .cluster/env and .cluster/kubeconfig
 down    take it away; built programs and images stay in the cache
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. Run the same command again: it goes on from here.", file=sys.stderr)
         return 130
-    except errors.ClusterError as error:
+    except (errors.ClusterError, OSError) as error:
         print(f"\n{error}\n\nMend that and run the same command again; `down` first starts over.", file=sys.stderr)
         return 1
     return 0

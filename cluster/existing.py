@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from cluster import commands, kind, kubectl, layout, progress, steps
+from cluster import commands, kind, knative, kubectl, layout, progress, steps
 
 
 def up(places: layout.Layout, *, engine: str | None, report: progress.Reporter) -> None:
@@ -21,7 +21,8 @@ def up(places: layout.Layout, *, engine: str | None, report: progress.Reporter) 
     address = kubectl.read(places, "get", "nodes", "-o", "jsonpath={.items[0].status.addresses[0].address}").strip()
     gateway = os.environ.get("GATEWAY_URL") or f"http://{address}:{layout.GATEWAY_NODE_PORT}"
     places = dataclasses.replace(places, gateway=gateway)
-    steps.run_all(kind.make_content(places, engine), report=report)
+    with_knative = not knative.is_installed(places)
+    steps.run_all(kind.make_content(places, engine, with_knative=with_knative), report=report)
 
 
 def find_places(places: layout.Layout) -> layout.Layout:

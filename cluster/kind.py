@@ -70,14 +70,14 @@ def exists(engine: str) -> bool:
     return commands.succeeds([engine, "inspect", "--type=container", NODE])
 
 
-def make_content(places: layout.Layout, engine: str | None) -> list[steps.Step]:
-    """Return the steps that bring images and Knative into a cluster that answers already."""
+def make_content(places: layout.Layout, engine: str | None, *, with_knative: bool = True) -> list[steps.Step]:
+    """Return the steps that bring images, and Knative if asked to, into a cluster that answers already."""
     return [
         local.build_step(places, "tools", after=()),
         local.make_step(places, "static", small_images.find_static, small_images.make_static, after=()),
         local.push_step(places, "static", small_images.find_static, after=()),
         engine_image.step(places, engine),
-        *serving.make_steps(places, ready=("push static",)),
+        *(serving.make_steps(places, ready=("push static",)) if with_knative else ()),
         steps.Step("write .cluster", run=lambda: local.write_output(places), done=lambda: False),
     ]
 

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from cluster import errors, ko, kubectl, layout, programs, steps
+from cluster import commands, errors, ko, kubectl, layout, programs, steps
 
 INGRESS_CLASS = "mayfly.ingress.networking.knative.dev"
 DOMAIN = "mayfly.localhost"
@@ -57,6 +57,11 @@ def apply_types(places: layout.Layout) -> None:
 def apply_core(places: layout.Layout) -> None:
     """Apply everything else; again and again, since the API server learns new types a moment late."""
     kubectl.apply(places, directory(places) / ko.MANIFESTS, attempts=5)
+
+
+def is_installed(places: layout.Layout) -> bool:
+    """Report whether the cluster knows Knative Services at all, whoever installed them."""
+    return commands.succeeds([*kubectl.words(places), "get", "crd", "services.serving.knative.dev"])
 
 
 def is_available(places: layout.Layout) -> bool:
