@@ -15,10 +15,12 @@ import uvloop
 
 from mayfly_runtime import dialects, front, lean, loading, phases, problem, settings
 
-lean.defer("uvicorn")
+lean.defer("uvicorn", {"Config": "uvicorn.config"})
 
-from uvicorn import config, server  # noqa: E402
-from uvicorn.protocols.http import httptools_impl  # noqa: E402
+# Names, not modules: `from uvicorn import server` would ask the package for a name and so run its __init__.
+from uvicorn.config import Config  # noqa: E402
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol  # noqa: E402
+from uvicorn.server import Server as UvicornServer  # noqa: E402
 
 log = logging.getLogger("mayfly_runtime")
 
@@ -31,7 +33,7 @@ _HEADER_SECONDS = 30.0
 """Limits of a request's head; Envoy and queue-proxy stand before us, these hold inside the cluster too."""
 
 
-class Protocol(httptools_impl.HttpToolsProtocol):
+class Protocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 with limits on the head of a request: count, bytes, and time."""
 
     _head_bytes = 0
@@ -84,7 +86,7 @@ class Protocol(httptools_impl.HttpToolsProtocol):
             return
         body = problem.make_body(status, detail, "")
         head = (
-            httptools_impl.STATUS_LINE[status] + b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+            STATUS_LINE[status] + b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head % (problem.CONTENT_TYPE, len(body)) + body)
         self.transport.close()
@@ -100,10 +102,10 @@ class Protocol(httptools_impl.HttpToolsProtocol):
             self._head_timer = None
 
 
-class Server(server.Server):
+class Server(UvicornServer):
     """uvicorn's server; it loads the function once it listens, wakes for signals only, and ends with our exit code."""
 
-    def __init__(self, made: config.Config, application: front.Front) -> None:
+    def __init__(self, made: Config, application: front.Front) -> None:
         super().__init__(made)
         self._front = application
         self._stop = asyncio.Event()
@@ -151,9 +153,9 @@ class Server(server.Server):
         log.info("ready", extra={"event": "ready", "phases": phases.read()})
 
 
-def make_config(application: Any, given: settings.Settings) -> config.Config:
+def make_config(application: Any, given: settings.Settings) -> Config:
     """Return uvicorn's configuration: httptools, no lifespan, logs or proxy headers of its own."""
-    return config.Config(
+    return Config(
         application,
         http=Protocol,
         ws="none",

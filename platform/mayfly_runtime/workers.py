@@ -27,6 +27,8 @@ not bounded by it.
 """
 MOST = 1000
 """Threads at most, whatever ``concurrency`` says: Knative's own largest container concurrency."""
+MOST_STUCK = 64
+"""Threads past their deadline that are replaced; when even more hang, calls wait in line until they time out."""
 
 
 def size_for(concurrency: int) -> int:
@@ -104,9 +106,9 @@ class Workers:
         self._grow()
 
     def _grow(self) -> None:
-        """Start a thread if jobs outnumber them; stuck ones are replaced up to twice the size."""
+        """Start a thread if jobs outnumber them; stuck ones do not count."""
         with self._lock:
-            if self._threads >= min(self._load, self.size + min(self._stuck, self.size)):
+            if self._threads >= min(self._load, self.size + min(self._stuck, MOST_STUCK)):
                 return
             self._threads += 1
             name = f"worker-{self._threads}"

@@ -1,0 +1,6 @@
+import os
+import requestz
+
+
+def handle(request):
+    return "never"
