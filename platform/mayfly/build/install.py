@@ -40,7 +40,7 @@ class Installer:
     def environment(self, home: Path) -> dict[str, str]:
         """Return uv's environment: no configuration files, no secrets but the index's own."""
         index = {"UV_DEFAULT_INDEX": self.index_url} if self.index_url else {}
-        return process.make_environment(home, {"UV_CACHE_DIR": str(self.cache), **index})
+        return process.make_environment(home, {"UV_CACHE_DIR": str(self.cache), "UV_HTTP_RETRIES": "2", **index})
 
 
 async def install(

@@ -152,7 +152,7 @@ def parse_requirement(line: str, place: str) -> Requirement:
         raise errors.DependencyError(f"{place}: {_shown(text)} is {_kind(rest[1:].strip())}")
     specifier, semicolon, marker = rest.partition(";")
     specifier = specifier.replace(" ", "")
-    if specifier and not re.match(r"[<>=!~(]", specifier):
+    if specifier and not re.match(r"===|[=~!<>]=|[<>(]", specifier):
         raise errors.DependencyError(f"{place}: {_shown(text)} is {_kind(text)}")
     if text.endswith((".whl", ".tar.gz", ".zip")):
         raise errors.DependencyError(f"{place}: {_shown(text)} is {_kind(text)}")

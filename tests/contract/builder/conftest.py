@@ -69,8 +69,16 @@ def prepared_runtime(tmp_path_factory, cache_dir) -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def small_runtime(tmp_path_factory) -> Path:
+    """A runtime of one file, for tests that call no function: it is packed in no time."""
+    out = tmp_path_factory.mktemp("small-runtime")
+    (out / "mayfly_runtime.py").write_text("")
+    return out
+
+
 @pytest.fixture
-def given(registry, prepared_runtime, cache_dir, tmp_path) -> settings.BuilderSettings:
+def given(registry, small_runtime, cache_dir, tmp_path) -> settings.BuilderSettings:
     """Settings of a builder of this test's own."""
     token = tmp_path / "token"
     token.write_text(f"{TOKEN}\n")
@@ -79,10 +87,16 @@ def given(registry, prepared_runtime, cache_dir, tmp_path) -> settings.BuilderSe
         registry_insecure=True,
         base_images={"python3.11": f"{registry.host}/mayfly/base-python:3.11"},
         internal_token_file=token,
-        runtime_dir=prepared_runtime,
+        runtime_dir=small_runtime,
         work_dir=tmp_path / "work",
         cache_dir=cache_dir,
     )
+
+
+@pytest.fixture
+def real_given(given, prepared_runtime) -> settings.BuilderSettings:
+    """The same with the runtime that answers calls."""
+    return given.model_copy(update={"runtime_dir": prepared_runtime})
 
 
 @dataclasses.dataclass

@@ -52,8 +52,9 @@ async def _find_port(stream) -> int:
     raise AssertionError("".join(seen))
 
 
-async def test_image_answers(builder, inline, unpack) -> None:
+async def test_image_answers(start_builder, real_given, inline, unpack) -> None:
     """The image has the promised layers and configuration, is sound, and its function answers a call."""
+    builder = await start_builder(real_given)
     status = await builder.build(inline({"handler.py": HELLO}))
     assert (status.state, status.handler, status.signature) == ("succeeded", "handler:hello", "http")
     assert status.signature_reason == "`hello(request)` in handler.py takes a request"
@@ -117,8 +118,9 @@ async def test_code_change_touches_one_layer(builder, inline, registry_client) -
     assert details["dependencies"].startswith("cached")
 
 
-async def test_dependency_is_there(builder, inline, unpack) -> None:
+async def test_dependency_is_there(start_builder, real_given, inline, unpack) -> None:
     """A wheel from the index is installed with bytecode, without the builder's scripts, and the function imports it."""
+    builder = await start_builder(real_given)
     code = "import idna\n\ndef hello(request):\n    return idna.encode('königsgäßchen').decode()\n"
     status = await builder.build(inline({"handler.py": code, "requirements.txt": "idna\n"}))
     assert status.state == "succeeded", status.message
