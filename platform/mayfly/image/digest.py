@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mayfly import errors
 
@@ -44,3 +45,30 @@ def parse_digest(text: str) -> str:
 def make_hash(digest: str) -> _Hash:
     """Return an empty hash object of the algorithm that ``digest`` names."""
     return hashlib.new(parse_digest(digest).partition(":")[0])
+
+
+class _Out(Protocol):
+    def write(self, data: bytes, /) -> int:
+        """Take ``data``."""
+
+
+class HashingWriter(io.RawIOBase):
+    """Pass bytes on, and keep their digest and their number."""
+
+    def __init__(self, out: _Out) -> None:
+        super().__init__()
+        self._out = out
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]
+        """Pass ``data`` on."""
+        self._out.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+        return len(data)
+
+    @property
+    def digest(self) -> str:
+        """The digest of what was written so far."""
+        return f"sha256:{self._hash.hexdigest()}"

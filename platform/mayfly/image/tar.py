@@ -4,17 +4,16 @@ What is fixed, and why the digest of the *archive* cannot change: entries are so
 times are 0; modes are 0644, or 0755 for directories and executables, whatever the umask was; missing parent
 directories are added; headers are GNU tar's, which hold long names and UTF-8 without the free-form records of PAX.
 
-What is fixed of the *compression*: the gzip header has no name, no time and the operating system "unknown", and the
-level is ``LEVEL``. DEFLATE does not prescribe one encoding, so a different compressor may give other bytes for the
-same archive. Stock zlib has kept its output at the lazy-matching levels (4-9) through its releases, whereas
-replacements such as zlib-ng differ most at the low levels; within one platform image there is one zlib. Anything
-that must survive a change of compressor is keyed by inputs (the fingerprint) or by the diff id, not by this digest.
+What is fixed of the *compression*: the gzip header has no name, no time and the operating system "unknown"; level and
+block size are constants of ``deflate``. DEFLATE does not prescribe one encoding, so a different compressor may give
+other bytes for the same archive. Stock zlib has kept its output at the lazy-matching levels (4-9) through its
+releases, whereas replacements such as zlib-ng differ most at the low levels; within one platform image there is one
+zlib. Anything that must survive a change of compressor is keyed by inputs (the fingerprint) or by the diff id, not by
+this digest.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import io
 import tarfile
 import threading
@@ -22,13 +21,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from mayfly import errors
+from mayfly.image import deflate, digest, layer, media
 from mayfly.image import entry as entries
-from mayfly.image import layer, media
-
-LEVEL = 6
-"""gzip level, of those with stable output. Packing a large pure-Python package, level 4 took three quarters of the time
-and gave a third more bytes, which every node would fetch at a cold start; level 9 took nearly twice as long for four
-percent less."""
 
 _CHUNK = 1024 * 1024
 
@@ -50,10 +44,11 @@ def make_layer(
         errors.SourceError: two entries collide, or a file's size changed since its entry was made.
     """
     storage: BinaryIO = io.BytesIO() if out is None else out
-    blob = _HashingWriter(storage)
-    with gzip.GzipFile(filename="", mode="wb", compresslevel=LEVEL, fileobj=blob, mtime=0) as packed:
-        archive = _HashingWriter(packed)
+    blob = digest.HashingWriter(storage)
+    with deflate.GzipWriter(blob) as packed:
+        archive = digest.HashingWriter(packed)
         _write_archive(entries.complete(files), archive)
+        packed.finish()
     storage.flush()
     return layer.Layer(
         media_type=media_type,
@@ -71,7 +66,7 @@ def make_opener(storage: BinaryIO, size: int) -> Callable[[], BinaryIO]:
     return lambda: io.BufferedReader(_View(storage, size, lock), _CHUNK)
 
 
-def _write_archive(ordered: Iterable[entries.Entry], archive: _HashingWriter) -> None:
+def _write_archive(ordered: Iterable[entries.Entry], archive: digest.HashingWriter) -> None:
     for item in ordered:
         archive.write(_make_header(item))
         if item.kind is entries.Kind.FILE:
@@ -110,26 +105,6 @@ def _read(item: entries.Entry) -> Iterator[bytes]:
                 f"file {item.path!r} is not {item.size} bytes long any more: it changed while it was packed;"
                 " build again when nothing writes to it"
             )
-
-
-class _HashingWriter(io.RawIOBase):
-    """Pass bytes on and keep their digest and number."""
-
-    def __init__(self, out: BinaryIO | gzip.GzipFile) -> None:
-        super().__init__()
-        self._out = out
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes, /) -> int:  # type: ignore[override]
-        self._out.write(data)
-        self._hash.update(data)
-        self.size += len(data)
-        return len(data)
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
 
 
 class _View(io.RawIOBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -160,7 +160,7 @@ class RegistryClient:
             self.memo.add(repository=repository, digest=digest)
         return found
 
-    async def get_blob(self, *, repository: str, digest: str, size: int | None = None) -> AsyncIterator[bytes]:
+    async def get_blob(self, *, repository: str, digest: str, size: int | None = None) -> AsyncGenerator[bytes]:
         """Yield the blob in pieces; after a lost connection go on where it broke off.
 
         The digest is checked at the end: use nothing of it before the iteration has ended without an error.
@@ -172,12 +172,14 @@ class RegistryClient:
         hashed, received, failures, settled = digests.make_hash(digest), 0, 0, 0
         while size is None or received < size:
             try:
-                async for chunk in self._read_from(repository=repository, digest=digest, start=received):
-                    received += len(chunk)
-                    hashed.update(chunk)
-                    yield chunk
-                    if size is not None and received > size:
-                        break
+                pieces = self._read_from(repository=repository, digest=digest, start=received)
+                async with contextlib.aclosing(pieces):
+                    async for chunk in pieces:
+                        received += len(chunk)
+                        hashed.update(chunk)
+                        yield chunk
+                        if size is not None and received > size:
+                            break
                 break
             except errors.RegistryError as problem:
                 failures = 1 if received - settled > _READ_BYTES else failures + 1
@@ -199,8 +201,10 @@ class RegistryClient:
             out.seek(0)
             out.truncate()
             try:
-                async for chunk in self.get_blob(repository=repository, digest=digest, size=size):
-                    out.write(chunk)
+                pieces = self.get_blob(repository=repository, digest=digest, size=size)
+                async with contextlib.aclosing(pieces):
+                    async for chunk in pieces:
+                        out.write(chunk)
                 return out.flush()
             except answer.Corrupt as problem:
                 failures += 1
@@ -247,7 +251,7 @@ class RegistryClient:
         self.memo.add(repository=repository, digest=digest)
         return True
 
-    async def _read_from(self, *, repository: str, digest: str, start: int) -> AsyncIterator[bytes]:
+    async def _read_from(self, *, repository: str, digest: str, start: int) -> AsyncGenerator[bytes]:
         """Yield the blob's bytes from ``start``, whether or not the registry knows ranges."""
         async with self._wire.open(
             "GET",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from mayfly.image import digest, manifest, media
@@ -59,6 +59,7 @@ def test_wrong_manifests_are_refused(data, media_type, message):
     assert caught.value.reason == "InvalidImage"
 
 
+@settings(max_examples=30, deadline=None)
 @given(some.recursive(some.none() | some.integers() | some.text(), lambda inner: some.dictionaries(some.text(), inner)))
 def test_any_json_is_read_or_refused(value):
     """No JSON makes the reader fail otherwise."""
