@@ -17,7 +17,6 @@ from pydantic import Field
 
 from mayfly import settings
 
-ADMIN = ("127.0.0.1", 9901)
 UNLIMITED_HEAP = 1024 * 1024 * 1024
 """Assumed memory where no cgroup sets a limit, in bytes."""
 HEAP_SHARE = 0.85
@@ -35,7 +34,10 @@ class EnvoySettings(settings.Settings):
     xds_socket: Path = Field(Path("/var/run/mayfly/xds.sock"), description="Unix socket of the control process.")
     envoy_concurrency: int = Field(2, description="Envoy's worker threads.")
     envoy_metrics_port: int = Field(9090, description="Port of Envoy's /ready and /stats/prometheus.")
-    envoy_admin_port: int = Field(ADMIN[1], description="Port of Envoy's admin interface, on loopback only.")
+    envoy_admin_socket: Path = Field(
+        Path("/tmp/envoy-admin.sock"),  # noqa: S108  (the container's own)
+        description="Unix socket of Envoy's admin interface; it has no port, so that no route can lead there.",
+    )
     envoy_log_level: str = Field("warning", description="Envoy's log level: trace, debug, info, warning, error.")
 
 
@@ -44,11 +46,11 @@ def make_bootstrap(wanted: EnvoySettings, *, heap_bytes: int) -> dict[str, Any]:
     ads = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
     return {
         "node": {"id": wanted.pod_name, "cluster": "mayfly-gateway"},
-        "admin": {"address": _address(ADMIN[0], wanted.envoy_admin_port)},
+        "admin": {"address": _pipe(wanted.envoy_admin_socket, mode=0o600)},
         "dynamic_resources": {"ads_config": _make_ads(), "cds_config": ads, "lds_config": ads},
         "static_resources": {
             "listeners": [_make_metrics_listener(wanted.envoy_metrics_port)],
-            "clusters": [_make_control_cluster(wanted.xds_socket), _make_admin_cluster(wanted.envoy_admin_port)],
+            "clusters": [_make_control_cluster(wanted.xds_socket), _make_admin_cluster(wanted.envoy_admin_socket)],
         },
         "overload_manager": _make_overload_manager(heap_bytes),
         "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
@@ -75,24 +77,23 @@ def _make_ads() -> dict[str, Any]:
 
 
 def _make_control_cluster(socket: Path) -> dict[str, Any]:
-    http2 = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
     return {
         "name": "control",
         "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": _assignment("control", {"pipe": {"path": str(socket)}}),
+        "load_assignment": _assignment("control", _pipe(socket)),
         "typed_extension_protocol_options": {
-            _OPTIONS: {"@type": f"{_TYPE}/{_OPTIONS}", "explicit_http_config": {"http2_protocol_options": http2}}
+            _OPTIONS: {"@type": f"{_TYPE}/{_OPTIONS}", "explicit_http_config": {"http2_protocol_options": {}}}
         },
     }
 
 
-def _make_admin_cluster(port: int) -> dict[str, Any]:
+def _make_admin_cluster(socket: Path) -> dict[str, Any]:
     return {
         "name": "admin",
         "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": _assignment("admin", _address(ADMIN[0], port)),
+        "load_assignment": _assignment("admin", _pipe(socket)),
     }
 
 
@@ -147,6 +148,10 @@ def _make_overload_manager(heap_bytes: int) -> dict[str, Any]:
 
 def _address(host: str, port: int) -> dict[str, Any]:
     return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _pipe(path: Path, **mode: int) -> dict[str, Any]:
+    return {"pipe": {"path": str(path), **mode}}
 
 
 def _assignment(name: str, address: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,8 @@ class Table:
         """What the suspects contributed to each route configuration (name, version) that was made."""
         self._trials: collections.deque[list[ingress.Key]] = collections.deque()
         """Groups of refused ingresses, tried again one group at a time to find the one to blame."""
+        self.refusals = 0
+        """How often Envoy refused something since the start."""
         for listener in routes.LISTENERS:
             resources.put(wire.LISTENER, listener, listeners.make_listener(listener, place))
             self._publish_routes(listener)
@@ -176,14 +178,20 @@ class Table:
     def conclude(self, verdict: delta.Verdict) -> None:
         """Take in what Envoy made of a response; routes it refused are taken back, each other ingress stays served."""
         if verdict.error:
+            self.refusals += 1
             log.error("envoy refused %s: %s", verdict.type_url.rsplit(".", 1)[-1], verdict.error)
         if verdict.type_url != wire.ROUTES:
             return
+        blamed: dict[ingress.Key, None] = {}
         for listener in routes.LISTENERS:
             if listener in verdict.versions:
                 offer = self._offers.pop((listener, verdict.versions[listener]), {})
-                self._refuse(offer, verdict.error) if verdict.error else self._accept(listener, offer)
-        if self._trials and not any(self._suspects.values()):
+                blamed |= dict.fromkeys(offer)
+                if not verdict.error:
+                    self._accept(listener, offer)
+        if verdict.error:
+            self._refuse(blamed, verdict.error)
+        while self._trials and not any(self._suspects.values()):
             self._readmit(self._trials.popleft())
 
     def _accept(self, listener: routes.Listener, offer: Mapping[ingress.Key, dict[str, bytes]]) -> None:

@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 METHOD = "DeltaAggregatedResources"
 _UNLIMITED = -1
-KEEPALIVE_MILLISECONDS = 30_000
 
 
 class Server:
@@ -36,7 +35,6 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", _UNLIMITED),
                 ("grpc.max_send_message_length", _UNLIMITED),
-                ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
             ]
         )
         handler = grpc.stream_stream_rpc_method_handler(

@@ -72,7 +72,7 @@ def parse_slice(obj: Mapping[str, Any]) -> Slice:
     """Return the EndpointSlice that the API object describes; a condition that is not set counts as true."""
     ready: list[str] = []
     draining: list[str] = []
-    for endpoint in obj.get("endpoints") or ():
+    for endpoint in _endpoints(obj):
         conditions = endpoint.get("conditions") or {}
         if conditions.get("ready") is not False:
             ready += endpoint["addresses"][:1]
@@ -82,14 +82,29 @@ def parse_slice(obj: Mapping[str, Any]) -> Slice:
     return Slice(ports, tuple(ready), tuple(draining))
 
 
+def _endpoints(obj: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    return () if obj.get("addressType") == "FQDN" else obj.get("endpoints") or ()
+
+
 def find_port(service: Service | None, backend: ingress.Backend) -> Port | None:
     """Return the Service's port that the backend means, ``None`` when there is no such Service or port."""
     if service is None:
         return None
     found = (port for port in service.ports if backend.port in (port.number, port.name))
+    if service.external_name is not None and not is_public_name(service.external_name):
+        return None
     if service.external_name is not None and isinstance(backend.port, int):
         return next(found, Port("", backend.port, http2=False))
     return next(found, None)
+
+
+def is_public_name(host: str) -> bool:
+    """Say whether an ExternalName may be followed: a DNS name, not an address and not this machine.
+
+    Whoever may write a Service could else make the gateway call its own loopback or a metadata service for them.
+    """
+    labels = host.rstrip(".").lower().split(".")
+    return len(labels) > 1 and labels[-1] != "localhost" and not labels[-1].isdigit() and ":" not in host
 
 
 def addresses(backend: ingress.Backend, service: Service | None, slices: Iterable[Slice]) -> list[tuple[str, int]]:

@@ -18,6 +18,10 @@ LISTENERS: tuple[Listener, ...] = ("public", "internal")
 HASH_HEADER = "k-network-hash"
 """Knative's header that asks which version of a route serves (``networking/pkg/http/header``)."""
 HASH_ASK = "override"
+FLAGS_HEADER = "x-mayfly-response-flags"
+"""On answers to probes: what Envoy itself had to object to, such as ``UH``, no healthy upstream
+(https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage)."""
+NO_FLAGS = "-"
 RETRY_ON = "connect-failure,refused-stream,reset-before-request"
 """Only failures where the function cannot have seen the request."""
 RETRIES = 2
@@ -86,7 +90,7 @@ def _make_routes(
         probe = _make_route(path)
         probe.match.headers.append(_exact_header(HASH_HEADER, HASH_ASK))
         probe.request_headers_to_add.append(_set_header(HASH_HEADER, version))
-        probe.response_headers_to_add.append(_set_header(HASH_HEADER, version))
+        probe.response_headers_to_add.extend((_set_header(HASH_HEADER, version), _FLAGS))
         yield probe
     for path in paths:
         route = _make_route(path)
@@ -161,5 +165,9 @@ def _make_base(listener: Listener) -> bytes:
     return wire.serialise(made)
 
 
+_FLAGS = base_pb2.HeaderValueOption(
+    header=base_pb2.HeaderValue(key=FLAGS_HEADER, value="%RESPONSE_FLAGS%"),
+    append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+)
 _RETRY = _make_retry()
 _ROUTE_CONFIGURATION: dict[Listener, bytes] = {listener: _make_base(listener) for listener in LISTENERS}

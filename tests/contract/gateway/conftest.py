@@ -64,7 +64,7 @@ class Gateway:
     """Envoy, its control, and the functions behind it."""
 
     def __init__(self, directory: Path, session: aiohttp.ClientSession) -> None:
-        self.public, self.internal, self.metrics, self.admin = free_ports(4)
+        self.public, self.internal, self.metrics = free_ports(3)
         self.place = edge.Edge(
             address="127.0.0.1",
             public_port=self.public,
@@ -88,7 +88,7 @@ class Gateway:
         wanted = bootstrap.EnvoySettings(
             xds_socket=self.socket,
             envoy_metrics_port=self.metrics,
-            envoy_admin_port=self.admin,
+            envoy_admin_socket=self.directory / "admin.sock",
         )
         config = self.directory / "envoy.json"
         config.write_text(json.dumps(bootstrap.make_bootstrap(wanted, heap_bytes=2**30)))
@@ -103,6 +103,14 @@ class Gateway:
             async with self.session.get(f"http://127.0.0.1:{self.metrics}/ready") as response:
                 return response.status == 200
         return False
+
+    async def clusters(self) -> str:
+        """Return Envoy's own list of its clusters."""
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self.directory / "admin.sock"))) as admin,
+            admin.get("http://envoy/clusters") as response,
+        ):
+            return await response.text()
 
     def put(self, *found: dict[str, Any]) -> None:
         """Feed API objects to the control, as its watches would."""

@@ -100,8 +100,7 @@ async def test_a_removed_ingress_is_gone(gateway: conftest.Gateway) -> None:
     await conftest.until(gone)
 
     async def forgotten() -> bool:
-        async with gateway.session.get(f"http://127.0.0.1:{gateway.admin}/clusters") as response:
-            return "shop/hello:80" not in await response.text()
+        return "shop/hello:80" not in await gateway.clusters()
 
     await conftest.until(forgotten)
 

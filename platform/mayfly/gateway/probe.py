@@ -1,0 +1,44 @@
+"""Ask every Envoy which version of an ingress it serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import aiohttp
+
+from mayfly.routing import edge, ingress, questions, status
+
+PROBE_SECONDS = 1.0
+
+
+class Prober:
+    """Ask through ``session``; each question takes a new connection, so that it meets another worker of Envoy."""
+
+    def __init__(self, session: aiohttp.ClientSession, *, place: edge.Edge) -> None:
+        self._session = session
+        self._place = place
+
+    async def check(self, subject: ingress.Ingress, addresses: Iterable[str]) -> status.Finding:
+        """Return whether the Envoys at ``addresses`` all serve this version of the ingress."""
+        asked = [
+            self._ask(subject, address, question)
+            for address in addresses
+            for question in questions.make_questions(subject)
+        ]
+        objections = [objection for objection in await asyncio.gather(*asked) if objection]
+        return status.waiting(objections[0]) if objections else status.SERVING
+
+    async def _ask(self, subject: ingress.Ingress, address: str, question: questions.Question) -> str:
+        port = self._place.public_port if question.listener == "public" else self._place.internal_port
+        host = f"[{address}]" if ":" in address else address
+        url = f"http://{host}:{port}{question.path}"
+        headers = {**question.headers, "Host": question.host, "Connection": "close"}
+        try:
+            async with self._session.get(
+                url, headers=headers, allow_redirects=False, timeout=aiohttp.ClientTimeout(total=PROBE_SECONDS)
+            ) as response:
+                objection = questions.judge(subject, {name.lower(): value for name, value in response.headers.items()})
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            objection = f"it does not answer: {str(error) or type(error).__name__}"
+        return objection and f"gateway {address} ({question.listener}), host {question.host}: {objection}"
