@@ -7,6 +7,8 @@ ARG BASE=python:3.11-slim-bookworm
 ARG BUILD=${BASE}
 
 FROM ${BUILD} AS build
+# Set it where the package index shows a certificate that only your own bundle knows; mount the bundle there.
+ARG SSL_CERT_FILE
 WORKDIR /src
 COPY requirements requirements
 RUN python3 -m pip install --quiet --no-cache-dir --require-hashes --only-binary :all: --target /tools \
