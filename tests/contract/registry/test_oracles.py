@@ -15,11 +15,13 @@ from mayfly.image import entry, image, tar
 from mayfly.registry import artifact, layout, pull, push
 from tests.contract.registry import make
 
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "mayfly" / "bin"
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "mayfly"
+"""Where the local cluster keeps the programs it built, crane among them."""
 
 
 def run(program: str, *arguments: str) -> str:
-    found = shutil.which(program, path=f"{CACHE}:{os.environ['PATH']}")
+    places = [CACHE / "bin", *sorted(CACHE.glob("programs/tools-*"))]
+    found = shutil.which(program, path=":".join([*map(str, places), os.environ["PATH"]]))
     if found is None:
         pytest.skip(f"{program} is not installed")
     done = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=60, check=False)
