@@ -69,5 +69,6 @@ async def _make(
         target.mkdir()
         home.mkdir()
         await install.install(plan, target=target, work=home, fit=base.fit, installer=shop.installer, on_line=on_line)
+        await install.trim_cache(work=home, installer=shop.installer)
         await runtime_dir.add_bytecode(target, root=AT, work=home)
         return await asyncio.to_thread(layers.pack_dependencies, target, storage, key=plan.key)

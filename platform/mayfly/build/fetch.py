@@ -60,7 +60,7 @@ def _check_ref(request: build.BuildRequest, shop: workshop.Workshop) -> referenc
     assert request.source.oci is not None
     ref = reference.ImageRef.parse(request.source.oci.ref)
     own = names.source_repository(shop.given.registry, request.namespace, "")
-    if not f"{ref.name}/".startswith(own):
+    if not ref.name.startswith(own):
         raise errors.SourceError(
             f"source.oci.ref {request.source.oci.ref!r} lies outside {own}, the sources of this namespace;"
             " upload the source with `mayfly deploy`"

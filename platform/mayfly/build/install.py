@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import shutil
 import sys
@@ -14,6 +15,8 @@ from mayfly import errors
 from mayfly.build import diagnosis, limits, process
 from mayfly.plan import dependencies, requirements, tree
 
+log = logging.getLogger(__name__)
+
 _EXPORTED = "uv.lock"
 
 
@@ -24,6 +27,7 @@ class Installer:
     cache: Path
     index_url: str = ""
     max_bytes: int = 1024 * limits.MEBIBYTE
+    max_cache_bytes: int = 2048 * limits.MEBIBYTE
 
     def find_uv(self) -> str:
         """Return the path of the uv program: beside this Python, else on the search path.
@@ -102,6 +106,18 @@ async def _export_lock(
 def _write(path: Path, lines: list[str]) -> Path:
     path.write_text("".join(f"{line}\n" for line in lines))
     return path
+
+
+async def trim_cache(*, work: Path, installer: Installer) -> None:
+    """Empty uv's cache when it has outgrown its bound; uv itself waits for installs that use it.
+
+    Raises:
+        DependencyError: uv cannot read or empty it.
+    """
+    sizes: list[str] = []
+    await _run([installer.find_uv(), "cache", "size", "--quiet"], work=work, installer=installer, on_line=sizes.append)
+    if int(next((line for line in sizes if line.isdecimal()), "0")) > installer.max_cache_bytes:
+        await _run([installer.find_uv(), "cache", "clean", "--quiet"], work=work, installer=installer, on_line=log.info)
 
 
 async def _run(arguments: list[str], *, work: Path, installer: Installer, on_line: Callable[[str], None]) -> None:

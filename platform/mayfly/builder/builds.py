@@ -67,14 +67,14 @@ class Builds:
         Raises:
             QueueFull: too many builds wait.
         """
+        fingerprint = request.digest()
         try:
             job = await self._shop.identify(request)
+            fingerprint = job.fingerprint
             if known := await self._known(job):
                 return known
-        except QueueFull:
-            raise
         except errors.MayflyError as problem:
-            return self._counted(assemble.make_failure(request.digest(), problem, record.Record()))
+            return self._counted(assemble.make_failure(fingerprint, problem, record.Record()))
         running = self._active.get(job.fingerprint) or self._start(job)
         try:
             async with asyncio.timeout(wait_seconds):
@@ -100,9 +100,7 @@ class Builds:
     def _start(self, job: workshop.Job) -> Build:
         waiting = sum(not one.running for one in self._active.values())
         if self._closing or waiting >= self._shop.given.queue_limit:
-            raise QueueFull(
-                f"{waiting} builds wait, {self._shop.given.queue_limit} may; try again later"
-            )
+            raise QueueFull(f"{waiting} builds wait, {self._shop.given.queue_limit} may; try again later")
         started = self._active[job.fingerprint] = Build(job)
         self._forget(job.fingerprint)
         started.task = asyncio.create_task(self._run(started), name=f"build {job.fingerprint[:12]}")

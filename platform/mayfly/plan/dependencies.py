@@ -96,8 +96,10 @@ def _keyed(plan: DependencyPlan, target: Target, salt: str) -> DependencyPlan:
 def _read_uv_lock(source: tree.SourceTree) -> DependencyPlan | None:
     if "pyproject.toml" not in source.files:
         raise errors.DependencyError("uv.lock: the pyproject.toml it belongs to is missing; add it")
-    for package in _tables(_toml(source, "uv.lock"), "package", "uv.lock"):
+    packages = _tables(_toml(source, "uv.lock"), "package", "uv.lock")
+    for package in packages:
         _check_locked(package)
+    _check_current(packages, _toml(source, "pyproject.toml").get("project"))
     files = {path: source.files[path] for path in ("pyproject.toml", "uv.lock")}
     return DependencyPlan(Kind.UV_LOCK, files=files, hashed=True)
 
@@ -115,6 +117,20 @@ def _check_locked(package: dict[str, Any]) -> None:
             f"uv.lock: package {package.get('name')!r} comes from {next(iter(origin), 'nowhere')!r}, not from an index;"
             " depend on a release, or put its source beside the handler"
         )
+
+
+def _check_current(packages: list[dict[str, Any]], project: Any) -> None:
+    """Refuse a lock that was made before a dependency was added to the project.
+
+    Raises:
+        DependencyError: the project lists a dependency that the lock does not have.
+    """
+    locked = {requirements.normalise(str(package.get("name"))) for package in packages}
+    listed = project.get("dependencies", []) if isinstance(project, dict) else []
+    for line in listed if isinstance(listed, list) else []:
+        wanted = requirements.parse_requirement(str(line), "pyproject.toml [project] dependencies")
+        if wanted.name not in locked:
+            raise errors.DependencyError(f"uv.lock: {wanted.name!r} of pyproject.toml is not in it; run `uv lock`")
 
 
 def _read_pylock(source: tree.SourceTree) -> DependencyPlan | None:

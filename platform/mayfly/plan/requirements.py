@@ -54,6 +54,11 @@ class Requirement:
         """Tell whether exactly one version satisfies it."""
         return re.search(r"===?\s*[^*,;\s]+(\s*(;|$))", self.text) is not None
 
+    @property
+    def name(self) -> str:
+        """Canonical name of the project it asks for."""
+        return re.split(r"[^a-z0-9-]", self.text, maxsplit=1)[0]
+
     def line(self) -> str:
         """Return the line that stands for it in a requirements file."""
         return " ".join([self.text, *(f"--hash={value}" for value in self.hashes)])

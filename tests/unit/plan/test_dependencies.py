@@ -142,6 +142,10 @@ UNSUPPORTED = {
         {"uv.lock": '[[package]]\nname="x"\nsource={editable="../x"}', "pyproject.toml": ""},
         "comes from 'editable'",
     ),
+    "lock is stale": (
+        {"uv.lock": "version=1", "pyproject.toml": "[project]\ndependencies=['Idna[x]>=3']"},
+        "'idna' of pyproject.toml is not in it; run `uv lock`",
+    ),
     "pylock sdist only": ({"pylock.toml": '[[packages]]\nname="x"\nversion="1"'}, "no wheel"),
     "pylock vcs": ({"pylock.toml": '[[packages]]\nname="x"\n[packages.vcs]\nurl="https://g.example"'}, "repository"),
 }
