@@ -8,11 +8,8 @@ from mayfly.model import names
 from mayfly.reconcile import diagnose, observe, verdicts
 
 
-def needs_revision(service: observe.Object) -> str | None:
-    """Return the name of the revision whose own status is needed to judge ``service``, ``None`` when it is not.
-
-    It is needed while the newest revision is not ready, and for a ready image, whose digest only it knows.
-    """
+def find_newest(service: observe.Object) -> str | None:
+    """Return the name of the newest revision, ``None`` while ``service`` does not speak of its present spec."""
     told = service.get("status") or {}
     return told.get("latestCreatedRevisionName") if observe.is_current(service) else None
 

@@ -144,7 +144,8 @@ def _configuration(pod: Mapping[str, Any], _: Context) -> verdicts.Verdict | Non
         return verdicts.Verdict(
             "False",
             "ImageRunsAsRoot",
-            f"{shorten(_PASSING.sub('', message))}. Functions never run as root: give the image a USER with a number above 0",
+            f"{shorten(_PASSING.sub('', message))}."
+            " Functions never run as root: give the image a USER with a number above 0",
         )
     return verdicts.Verdict(
         "False",

@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 5.0
 """How often a revision that is starting is looked at: its pods' Events and the clock wake nobody."""
-NOT_OWNED_SECONDS = 30.0
-"""How often a name that is taken is tried again: nothing tells us of Services without our labels."""
+REFUSED_SECONDS = 30.0
+"""How often a Service that was refused is tried again: nothing tells us that a name or a right has come free."""
 FIRST_WAIT_SECONDS = 0.5
 """How long the builder is waited for in place, so that a small change needs one exchange; longer waits go aside."""
 BY_FUNCTION = "function"
@@ -144,7 +144,8 @@ class Reconciler:
                 return Deployment(live)
             return await self._apply(seen, desired)
         except (errors.SpecError, errors.Invalid, errors.Forbidden) as error:
-            return Deployment(live, verdicts.deploy_refused(error))
+            leaving = "because it is being terminated" in str(error)  # the namespace, and the Function with it
+            return Deployment(live, None if leaving else verdicts.deploy_refused(error))
 
     async def _apply(self, seen: observe.Observation, desired: Mapping[str, Any]) -> Deployment:
         """Apply ``desired`` over exactly the object that was seen.
@@ -201,8 +202,11 @@ class Reconciler:
     async def _get_revision(
         self, seen: observe.Observation, live: observe.Object, spec: function.FunctionSpec
     ) -> observe.Object | None:
-        """Return the newest revision where its status matters, ``None`` elsewhere."""
-        name = deployed.needs_revision(live)
+        """Return the newest revision where its status matters, ``None`` elsewhere.
+
+        It matters until the revision is ready, and for a ready image, whose digest only the revision knows.
+        """
+        name = deployed.find_newest(live)
         settled = name == (live.get("status") or {}).get("latestReadyRevisionName")
         known = seen.before.revision == name and "@sha256:" in (seen.before.image or "")
         if name is None or (settled and (spec.source.image is None or known)):
@@ -231,8 +235,8 @@ class Reconciler:
             condition = before.get_condition(status.ConditionType.BUILT)
             same = condition is not None and condition.reason == said.built.reason
             return building.plan_pause(condition if same else None, now=now)
-        if said.deployed.reason == "NotOwned":
-            return NOT_OWNED_SECONDS
+        if said.deployed.reason in {"NotOwned", errors.Forbidden.reason}:
+            return REFUSED_SECONDS
         starting = after.url is not None and said.deployed.truth == "Unknown"
         return LOOK_AGAIN_SECONDS if starting else None
 
