@@ -25,6 +25,8 @@ AUDIENCE = "mayfly"
 REMEMBERED_SECONDS = 10.0
 """How long a good token is believed without asking again; a revoked one works so long at most."""
 REMEMBERED_TOKENS = 1024
+CALLER = "mayfly.caller"
+"""Where the scope of a call keeps the caller's name, for the log."""
 MAX_TOKEN = 16 * 1024
 """Characters; the longest tokens of identity providers have about half of that."""
 
@@ -172,6 +174,7 @@ class Permission:
         """Return the caller, once known and allowed."""
         gatekeeper: Gatekeeper = request.app.state.gatekeeper
         caller = await gatekeeper.identify(read_token(request))
+        request.scope[CALLER] = caller.username
         await gatekeeper.check(caller, self.attributes(request.path_params))
         return caller
 

@@ -13,6 +13,8 @@ import prometheus_client
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mayfly.api import access
+
 log = logging.getLogger(__name__)
 
 HEADER = "X-Request-Id"
@@ -87,5 +89,6 @@ def _record(scope: Scope, call: _Call) -> None:
     CALLS.labels(path, scope["method"], call.status).inc()
     SECONDS.labels(path, scope["method"]).observe(seconds)
     if scope["path"] not in QUIET:
-        extra = {"method": scope["method"], "path": scope["path"], "status": call.status}
+        caller = {"caller": scope[access.CALLER]} if access.CALLER in scope else {}
+        extra = {**caller, "method": scope["method"], "path": scope["path"], "status": call.status}
         log.info("call", extra={**extra, "seconds": round(seconds, 4), "request_id": call.request_id})

@@ -30,6 +30,15 @@ class Refused(errors.MayflyError):
         self.word = reason or http.HTTPStatus(status).phrase.title().replace(" ", "")
 
 
+class Busy(Refused):
+    """This process has its hands full; a later try can succeed."""
+
+    temporary = True
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=503, reason="Busy")
+
+
 STATUSES: dict[type[errors.MayflyError], int] = {
     errors.MayflyError: 500,
     errors.SpecError: 422,
@@ -56,6 +65,7 @@ STATUSES: dict[type[errors.MayflyError], int] = {
     errors.GatewayError: 500,
     errors.InvalidRoute: 500,
     Refused: 400,
+    Busy: 503,
 }
 """Our errors -> HTTP status. A kind that is missing here fails a test."""
 

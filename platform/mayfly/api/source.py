@@ -6,11 +6,13 @@ credentials to lose.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import pathlib
 import tempfile
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -27,6 +29,9 @@ MAGIC = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip"}
 """First bytes: https://www.rfc-editor.org/rfc/rfc1952#page-6 and APPNOTE.TXT 4.3.7."""
 MEDIA_TYPES = ("application/gzip", "application/zip", "application/octet-stream")
 
+UPLOADS = 8
+"""Uploads at once in one process: eight of the largest fit the pod's scratch space twice."""
+
 router = APIRouter(prefix="/v1/namespaces/{namespace}/functions/{name}/source", tags=["source"])
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -40,6 +45,31 @@ class Received:
     form: str
     digest: str
     size: int
+
+
+class Places:
+    """The uploads that may be under way at once; one more is sent away instead of filling the disk."""
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+
+    @contextlib.contextmanager
+    def take(self) -> Iterator[None]:
+        """Hold a place.
+
+        Raises:
+            problem.Refused: 503, all are taken.
+        """
+        if self._free == 0:
+            raise problem.Busy(f"{UPLOADS} uploads are under way already; try again in a few seconds")
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+places = Places(UPLOADS)
 
 
 @router.post(
@@ -67,7 +97,7 @@ async def upload_source(
     """
     limits: settings.ApiSettings = request.app.state.settings
     check_media_type(request.headers.get("Content-Type", ""))
-    with tempfile.NamedTemporaryFile(prefix="source-", suffix=".upload") as file:
+    with places.take(), tempfile.NamedTemporaryFile(prefix="source-", suffix=".upload") as file:
         received = await receive(request, file, limit=limits.max_source_bytes)
         repository = names.source_repository(limits.registry, namespace, name)
         reference = await edges.of(request).store(repository, make_artifact(received))

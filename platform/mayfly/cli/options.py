@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mayfly.cli import completion
+
 
 class Format(StrEnum):
     """How objects are printed."""
@@ -31,8 +33,18 @@ Kubeconfig = Annotated[
     typer.Option("--kubeconfig", metavar="FILE", help="Kubeconfig. Default: $KUBECONFIG, else ~/.kube/config."),
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="What to print.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the function.", show_default=False)]
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of functions.", show_default=False)]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="Name of the function.", show_default=False, autocompletion=completion.complete_names
+    ),
+]
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME...", help="Names of functions.", show_default=False, autocompletion=completion.complete_names
+    ),
+]
 ApiUrl = Annotated[
     str | None,
     typer.Option(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -145,3 +147,10 @@ def test_an_error_of_the_function_is_exit_code_22(shell, gateway):
     assert code == 22
     assert json.loads(out)["path"] == "/500"
     assert f"mayfly logs {NAME}" in err
+
+
+def test_tab_offers_the_functions_that_are_there(shell, function):
+    asked = f"mayfly --kubeconfig {shell.kubeconfig} -n {shell.namespace} get c"
+    env = {"PATH": "/usr/bin", "_MAYFLY_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": asked}
+    done = subprocess.run([sys.executable, "-m", "mayfly.cli"], env=env, capture_output=True, text=True, check=False)
+    assert NAME in done.stdout, (done.stdout, done.stderr)

@@ -101,3 +101,11 @@ def test_anything_else_is_no_archive(head):
 def test_a_body_that_is_no_object_is_refused(body):
     with pytest.raises(problem.Refused):
         intake.parse_object(body)
+
+
+def test_uploads_beyond_the_places_are_sent_away_and_places_come_back():
+    places = source.Places(1)
+    with places.take(), pytest.raises(problem.Busy), places.take():
+        raise AssertionError
+    with places.take():
+        pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mayfly.cli import board, follow, progress
+from mayfly.model import status
 
 
 def make(generation=2, observed=2, build=None, **conditions):
@@ -114,3 +115,7 @@ def test_a_long_remark_is_cut():
     [_, part] = board.format_row(progress.Step("build", "done", "", (("push", 1.0, "x" * 100),)), 1.0)
     assert part.endswith("x…")
     assert len(part) < 90
+
+
+def test_the_steps_are_the_conditions_of_the_model():
+    assert [*progress.STEPS, progress.READY] == list(status.ConditionType)
