@@ -24,7 +24,7 @@ class Call:
     """The ASGI triple, the call's identity and deadline, and the ways to read its body and to answer."""
 
     __slots__ = (
-        "deadline", "loop", "max_body_bytes", "receive", "request_id", "scope", "send", "started", "status",
+        "deadline", "expired", "loop", "max_body_bytes", "receive", "request_id", "scope", "send", "started", "status",
         "traceparent",
     )  # fmt: skip
 
@@ -34,6 +34,7 @@ class Call:
         self.send = send
         self.loop = asyncio.get_running_loop()
         self.deadline = 0.0
+        self.expired = False
         self.max_body_bytes = 0
         self.started = False
         self.status = 0

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
-from mayfly_runtime import calls, dialects, failures, loading, logs, problem, replies, settings, workers
+from mayfly_runtime import calls, deadlines, dialects, failures, loading, logs, problem, replies, settings, workers
 
 log = logging.getLogger("mayfly_runtime")
 
@@ -28,6 +28,7 @@ class Front:
         self.failure: failures.LoadError | None = None
         self.draining = False
         self._settled = asyncio.Event()
+        self._deadlines = deadlines.Deadlines(given.timeout_seconds)
         self._logs_calls = given.log_level == "DEBUG"
 
     async def load(self) -> None:
@@ -56,17 +57,17 @@ class Front:
             return
         logs.current.set(call)
         call.max_body_bytes = self.settings.max_body_bytes
-        started = call.loop.time()
-        call.deadline = started + self.settings.timeout_seconds
-        limit = asyncio.timeout_at(call.deadline)
+        self._deadlines.begin(call)
         try:
-            async with limit:
-                dialect = self.dialect or await self._await_dialect()
-                await dialect.answer(call)
+            dialect = self.dialect or await self._await_dialect()
+            await dialect.answer(call)
         except BaseException as error:  # noqa: BLE001  (sorted out below)
-            await self._fail(call, error, expired=limit.expired())
+            self._deadlines.end(call)
+            await self._fail(call, error)
+        else:
+            self._deadlines.end(call)
         if self._logs_calls:
-            self._log_call(call, started)
+            self._log_call(call)
 
     async def _await_dialect(self) -> dialects.Dialect:
         await self._settled.wait()
@@ -97,22 +98,22 @@ class Front:
             log.exception("the function failed in a WebSocket")
             await send({"type": "websocket.close", "code": 1011})
 
-    async def _fail(self, call: calls.Call, error: BaseException, *, expired: bool) -> None:
+    async def _fail(self, call: calls.Call, error: BaseException) -> None:
         """Answer a failed call, or cut the connection when its answer has begun; log what is the function's fault."""
-        if isinstance(error, asyncio.CancelledError):
-            raise error
-        if isinstance(error, problem.ClientGone):
+        if isinstance(error, asyncio.CancelledError) and not call.expired:
+            raise error  # the graceful stop has run out of time
+        if isinstance(error, problem.ClientGone) and not call.expired:
             log.debug("the client closed the connection before the answer was complete")
             return
-        status, detail, extra = self._judge(error, expired=expired)
+        status, detail, extra = self._judge(call, error)
         if call.started:
             log.error("the answer was cut off: %s", detail)
             return  # uvicorn closes the connection of an answer that is not complete
         await call.refuse(status, detail, **extra)
 
-    def _judge(self, error: BaseException, *, expired: bool) -> tuple[int, str, dict[str, Any]]:
+    def _judge(self, call: calls.Call, error: BaseException) -> tuple[int, str, dict[str, Any]]:
         """Return status, detail and further members of the problem document for ``error``, and log it."""
-        if expired:
+        if call.expired:
             detail = f"the function did not answer within spec.timeout ({self.settings.timeout_seconds:g}s)"
             log.error("%s; a synchronous handler goes on in its thread", detail)
             return 504, detail, {"timeout_seconds": self.settings.timeout_seconds}
@@ -122,10 +123,11 @@ class Front:
         if isinstance(error, replies.ReplyError):
             log.error("%s", error)
             return 500, "the function returned something that cannot be sent; its log says what", {}
-        log.error("the function raised %s", type(error).__name__, exc_info=error)
+        log.error("the function raised %s", type(error).__name__, exc_info=loading.trim(error))
         return 500, "the function failed; its log holds the traceback under this request id", {}
 
-    def _log_call(self, call: calls.Call, started: float) -> None:
+    def _log_call(self, call: calls.Call) -> None:
+        started = call.deadline - self.settings.timeout_seconds
         fields = {
             "event": "call",
             "method": call.scope["method"],

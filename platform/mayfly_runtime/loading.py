@@ -15,6 +15,7 @@ from mayfly_runtime import failures, settings
 _TERMINATION_BYTES = 4096
 """Kubernetes keeps this much of a termination message
 (https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/)."""
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  (pathlib costs start-up time)
 
 
 def arrange_path(given: settings.Settings) -> None:
@@ -110,7 +111,7 @@ def explain(error: BaseException, code_dir: str) -> str:
 
 
 def _is_machinery(filename: str) -> bool:
-    return filename.startswith("<frozen importlib") or filename == __file__
+    return filename.startswith(("<frozen importlib", _OURS)) or filename == importlib.__file__
 
 
 def _shorten(filename: str | None, code_dir: str) -> str:
@@ -118,15 +119,18 @@ def _shorten(filename: str | None, code_dir: str) -> str:
     return (filename or "?").removeprefix(prefix)
 
 
+def trim(error: BaseException) -> BaseException:
+    """Return ``error`` with a traceback that begins at the user's first frame; unchanged where there is none."""
+    trace = error.__traceback__
+    while trace is not None and _is_machinery(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return error if trace is None else error.with_traceback(trace)
+
+
 def format_cause(error: BaseException) -> str:
     """Return the traceback of what ``error`` was raised from, from the user's first frame on; empty without one."""
     cause = error.__cause__
-    if cause is None:
-        return ""
-    report = traceback.TracebackException.from_exception(cause)
-    kept = [frame for frame in report.stack if not _is_machinery(frame.filename)]
-    report.stack = traceback.StackSummary.from_list(kept)
-    return "".join(report.format())
+    return "" if cause is None else "".join(traceback.format_exception(trim(cause)))
 
 
 def write_termination_log(path: str, message: str, trace: str) -> None:

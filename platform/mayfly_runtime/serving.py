@@ -85,9 +85,7 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         body = problem.make_body(status, detail, "")
-        head = (
-            STATUS_LINE[status] + b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        )
+        head = STATUS_LINE[status] + b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(head % (problem.CONTENT_TYPE, len(body)) + body)
         self.transport.close()
 

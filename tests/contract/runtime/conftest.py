@@ -18,7 +18,11 @@ SITE = pathlib.Path(sysconfig.get_path("purelib"))
 def link(directory, names):
     """Fill `directory` with links to installed packages; only they can be imported from it."""
     for name in names:
-        found = next(path for path in (SITE / name, SITE / f"{name}.py", harness.FUNCTIONS / f"shared/{name}.py") if path.exists())
+        found = next(
+            path
+            for path in (SITE / name, SITE / f"{name}.py", harness.FUNCTIONS / f"shared/{name}.py")
+            if path.exists()
+        )
         (directory / found.name).symlink_to(found)
     return directory
 
@@ -36,7 +40,7 @@ def dependencies(layer, tmp_path_factory):
     """The dependency layers that the functions need, by name."""
     starlette = ["starlette", "anyio", "idna", "typing_extensions"]
     cloudevents = ["cloudevents", "dateutil", "deprecation", "packaging"]
-    linked = {"none": [], "starlette": starlette, "cloudevents": cloudevents}
+    linked = {"none": [], "click": ["click"], "starlette": starlette, "cloudevents": cloudevents}
     return {name: link(tmp_path_factory.mktemp(name), ["ops", *names]) for name, names in linked.items()}
 
 

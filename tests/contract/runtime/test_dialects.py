@@ -143,7 +143,8 @@ def test_request_id(launch, way):
 
     for bad in ("", "two words", "a" * 129, "ü"):
         made = ask(runtime, way, "empty", headers={"x-request-id": bad.encode()}).headers["x-request-id"]
-        assert made != bad and len(made) == 32 and int(made, 16) >= 0
+        assert len(made) == 32
+        assert int(made, 16) >= 0
 
 
 def test_timeout(launch, way):
@@ -236,7 +237,7 @@ def test_large_body(launch, way):
     assert ask(runtime, way, "empty", data=b"x" * 1000).status_code == 204
     assert ask(runtime, way, "empty", data=b"x" * 1001).status_code == 413
 
-    method, path, arguments = make_request(way, "empty", data=b"")
+    _, path, arguments = make_request(way, "empty", data=b"")
     arguments["content"] = (b"y" * 600 for _ in range(2))
     refused = runtime.request("POST", path, **arguments)
     assert refused.status_code == 413

@@ -51,7 +51,7 @@ def test_failed_load(start, case, env, code, words):
     for word in words:
         assert word in left.splitlines()[0]
     if case.startswith("broken"):
-        assert "Traceback" in left or len(left) > 2000
+        assert 'main.py", line' in left.partition("\n")[2]
         assert "importlib" not in left
         assert runtime.record(event="load-failed")["message"] == left.splitlines()[0]
 
@@ -98,7 +98,7 @@ def test_the_function_comes_first_on_the_path(start):
 
 def test_the_lean_package_is_still_whole(start):
     """A function that uses uvicorn itself finds all of it."""
-    runtime = start("modules", MAYFLY_HANDLER="main:uvicorn_names").ready()
+    runtime = start("modules", packages="click", MAYFLY_HANDLER="main:uvicorn_names").ready()
     assert runtime.request("GET", "/").json()["version"]
 
 
