@@ -18,9 +18,9 @@ CODE = "app"
 _IN_MEMORY_BYTES = 4 * 1024 * 1024
 
 
-def pack_runtime(directory: Path) -> layer.Layer:
-    """Return the layer of a prepared runtime directory (see ``runtime_dir``)."""
-    return tar.make_layer(entry.make_tree(directory, RUNTIME), created_by="mayfly: runtime")
+def pack_runtime(directory: Path, storage: BinaryIO) -> layer.Layer:
+    """Return the layer of a prepared runtime directory (see ``runtime_dir``); its bytes are in ``storage``."""
+    return tar.make_layer(entry.make_tree(directory, RUNTIME), storage, created_by="mayfly: runtime")
 
 
 def pack_dependencies(directory: Path, storage: BinaryIO, *, key: str) -> layer.Layer:

@@ -175,6 +175,7 @@ async def open_workshop(given: settings.BuilderSettings) -> AsyncIterator[Worksh
     given.work_dir.mkdir(parents=True, exist_ok=True)
     given.cache_dir.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(_remove_old, given.work_dir, 2 * given.build_timeout_seconds)
-    runtime_layer = await asyncio.to_thread(layers.pack_runtime, given.runtime_dir)
-    async with transport.open_session() as session:
-        yield Workshop(given=given, session=session, runtime_layer=runtime_layer)
+    with layers.open_storage(given.work_dir) as storage:
+        runtime_layer = await asyncio.to_thread(layers.pack_runtime, given.runtime_dir, storage)
+        async with transport.open_session() as session:
+            yield Workshop(given=given, session=session, runtime_layer=runtime_layer)
