@@ -128,9 +128,14 @@ def trim(error: BaseException) -> BaseException:
 
 
 def format_cause(error: BaseException) -> str:
-    """Return the traceback of what ``error`` was raised from, from the user's first frame on; empty without one."""
+    """Return what ``error`` was raised from with the user's part of its traceback; empty when there is no cause."""
     cause = error.__cause__
-    return "" if cause is None else "".join(traceback.format_exception(trim(cause)))
+    if cause is None:
+        return ""
+    frames = [frame.filename for frame in traceback.extract_tb(trim(cause).__traceback__)]
+    if all(_is_machinery(filename) for filename in frames):  # a syntax error: it names its place itself
+        cause = cause.with_traceback(None)
+    return "".join(traceback.format_exception(cause))
 
 
 def write_termination_log(path: str, message: str, trace: str) -> None:

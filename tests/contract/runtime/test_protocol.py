@@ -25,7 +25,7 @@ def exchange(runtime, sent):
 
 def read_until(connection, end):
     received = b""
-    while not received.endswith(end):
+    while end not in received:
         piece = connection.recv(65536)
         assert piece, received
         received += piece
@@ -145,4 +145,4 @@ def test_websocket(start, dependencies, websocket):
         mask, text = b"\x01\x02\x03\x04", b"hello"
         masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(text))
         connection.sendall(bytes([0x81, 0x80 | len(text)]) + mask + masked)
-        assert read_until(connection, b"HELLO")[:2] == bytes([0x81, 5])
+        assert read_until(connection, b"HELLO").startswith(bytes([0x81, 5]))
