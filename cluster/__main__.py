@@ -22,6 +22,7 @@ from cluster import (
     layout,
     local,
     node,
+    platform,
     probe,
     progress,
     status,
@@ -31,7 +32,7 @@ from cluster import (
 
 _LOCK = Path(f"/run/lock/mayfly-cluster-{os.geteuid()}.lock")
 _EPILOG = """\
-up      bring the cluster up, or find that it is; writes .cluster/env and .cluster/kubeconfig
+up      bring cluster and Mayfly up, or find that they are; writes .cluster/env and .cluster/kubeconfig
 down    take it away; built programs and images stay in the cache
 status  show what runs
 enter   run a command inside the local cluster's node: python3 -m cluster enter -- ip address
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         if options.command == "up":
-            up(places, report)
+            up(places, report, bare=options.bare)
         elif options.command == "down":
             down(places, report)
         elif options.command == "status":
@@ -67,21 +68,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def up(places: layout.Layout, report: progress.Reporter) -> None:
-    """Bring the cluster up, or find that it is."""
+def up(places: layout.Layout, report: progress.Reporter, *, bare: bool) -> None:
+    """Bring the cluster and, unless it is to stay bare, Mayfly up, or find that they are."""
     began = time.monotonic()
     choice = _choose(places)
     report.say(f"Cluster: {choice.kind} ({choice.why})")
     with _alone(report):
         if choice.kind == "existing":
-            existing.up(places, engine=probe.find_engine(), report=report)
+            places = existing.up(places, engine=probe.find_engine(), report=report)
         elif choice.kind == "kind":
-            kind.up(places, engine=probe.need_engine(), report=report)
+            places = kind.up(places, engine=probe.need_engine(), report=report)
         else:
             local.refuse_unfit()
             teardown.clear_the_way(places)
             steps.run_all(local.make_steps(places), report=report)
-    report.say(f"The cluster is up ({time.monotonic() - began:.1f} s). Next: . {places.output}/env")
+        if bare:
+            report.say(f"The cluster is up ({time.monotonic() - began:.1f} s), without Mayfly on it.")
+            return
+        steps.run_all(platform.make_steps(places), report=report)
+        platform.call_sample(places, report)
+    report.say(f"\nUp in {time.monotonic() - began:.1f} s.")
 
 
 def down(places: layout.Layout, report: progress.Reporter) -> None:
@@ -126,6 +132,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=("up", "down", "status", "enter", "kourier"))
+    parser.add_argument("--bare", action="store_true", help="up: stop before Mayfly is installed")
     parser.add_argument("words", nargs="*", help="the command to enter with, after --")
     return parser.parse_args(arguments)
 

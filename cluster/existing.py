@@ -8,8 +8,8 @@ import os
 from cluster import commands, kind, knative, kubectl, layout, progress, steps
 
 
-def up(places: layout.Layout, *, engine: str | None, report: progress.Reporter) -> None:
-    """Write `.cluster`, push the images, and install Knative Serving unless the cluster has it.
+def up(places: layout.Layout, *, engine: str | None, report: progress.Reporter) -> layout.Layout:
+    """Write `.cluster`, push the images, install Knative Serving unless the cluster has it; return its layout.
 
     Raises: errors.CommandFailed if the cluster does not answer.
     """
@@ -23,6 +23,7 @@ def up(places: layout.Layout, *, engine: str | None, report: progress.Reporter) 
     places = dataclasses.replace(places, gateway=gateway)
     with_knative = not knative.is_installed(places)
     steps.run_all(kind.make_content(places, engine, with_knative=with_knative), report=report)
+    return places
 
 
 def find_places(places: layout.Layout) -> layout.Layout:

@@ -44,8 +44,8 @@ def make_config() -> str:
     return json.dumps(config, indent=2)
 
 
-def up(places: layout.Layout, *, engine: str, report: progress.Reporter) -> None:
-    """Bring the kind cluster up, or find that it is."""
+def up(places: layout.Layout, *, engine: str, report: progress.Reporter) -> layout.Layout:
+    """Bring the kind cluster up, or find that it is; return its layout."""
     places = dataclasses.replace(
         places,
         state=places.cache / "kind",
@@ -55,6 +55,7 @@ def up(places: layout.Layout, *, engine: str, report: progress.Reporter) -> None
     places = dataclasses.replace(places, registry=f"{_find_address(engine)}:{layout.REGISTRY_PORT}")
     _trust_registry(places, engine)
     steps.run_all(make_content(places, engine), report=report)
+    return places
 
 
 def down(places: layout.Layout, *, engine: str) -> None:
