@@ -139,6 +139,7 @@ class Author:
     async def apply(self, name, text="v1", **spec):
         """Apply a Function that the test's controller takes care of."""
         spec.setdefault("source", {"inline": {"handler.py": text}})
+        spec["resources"] = {"cpu": "10m"} | spec.get("resources", {})  # the node is small and shared
         wanted = make_function(self.namespace, name, annotations={labels.CONTROLLER: self.namespace}, **spec)
         return await self.cluster.apply(wanted, manager=MANAGER)
 
