@@ -93,8 +93,12 @@ def make_handler(turn: reconciler.Reconciler, state: metrics.State) -> queue.Han
                 return await turn.reconcile(key)
             except errors.MayflyError as error:
                 state.failures.labels(reason=error.reason).inc()
-                if policy.decide(error) is policy.Action.RETRY:
+                action = policy.decide(error)
+                if action is policy.Action.RETRY:
                     raise
+                if action is policy.Action.SOON:
+                    log.debug("what was seen is old", extra={"function": str(key), "error": str(error)})
+                    return policy.SOON_SECONDS
                 log.warning("left until it changes", extra={"function": str(key), "error": str(error)})
                 return None
             except Exception:

@@ -12,8 +12,13 @@ class Action(Enum):
 
     RETRY = "retry"
     """Try again after a growing pause."""
+    SOON = "soon"
+    """Look again in a moment, without ado: what was seen was old, and the watch is about to bring what is new."""
     STOP = "stop"
     """Nothing changes by trying; a change of the Function or of what it made, or the resync, comes back to it."""
+
+
+SOON_SECONDS = 0.1
 
 
 ACTIONS: dict[type[errors.MayflyError], Action] = {
@@ -35,7 +40,7 @@ ACTIONS: dict[type[errors.MayflyError], Action] = {
     errors.BuilderUnavailable: Action.RETRY,
     errors.ClusterError: Action.RETRY,
     errors.NotFound: Action.RETRY,
-    errors.Conflict: Action.RETRY,
+    errors.Conflict: Action.SOON,
     errors.Unauthorized: Action.RETRY,
     errors.Forbidden: Action.RETRY,
     errors.Throttled: Action.RETRY,
