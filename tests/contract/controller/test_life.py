@@ -269,3 +269,11 @@ async def test_a_removed_function_forgets_its_build(cluster, author, controller,
         return False
 
     await eventually(gone)
+
+
+async def test_the_longest_name_fits(cluster, author, controller, builder, serves):
+    """The rule on names is neither too strict nor too lax: what Knative derives works."""
+    builder.succeed(serves)
+    name = "x" * names.MAX_FUNCTION_NAME
+    function = await make_ready(cluster, author, name)
+    assert function["status"]["revision"] == f"{name}-00001"
