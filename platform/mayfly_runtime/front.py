@@ -17,6 +17,9 @@ _PROBE_PATIENCE_SECONDS = 0.08
 Knative's queue-proxy gives an aggressive probe 100 ms and pauses between tries, so waiting here saves that pause.
 """
 
+_GONE = frozenset({"ClientDisconnect", "ClientDisconnected"})
+"""How Starlette and uvicorn name the exception that tells an application of the client's leaving."""
+
 
 class Front:
     """One function and whether it is loaded."""
@@ -32,7 +35,10 @@ class Front:
         self._logs_calls = given.log_level == "DEBUG"
 
     async def load(self) -> None:
-        """Import the handler in a worker and start its dialect; ``failure`` says when that went wrong."""
+        """Import the handler in a worker and start its dialect; ``failure`` says when that went wrong.
+
+        When this is cancelled, because the process stops, there is neither a dialect nor a failure.
+        """
         try:
             target = await self.workers.run(loading.load_handler, self.settings)
             context = dialects.Context(self.settings, self.workers)
@@ -41,6 +47,8 @@ class Front:
             self.dialect = dialect
         except failures.LoadError as failure:
             self.failure = failure
+        except asyncio.CancelledError:
+            log.info("stopped before the function was loaded")
         except BaseException as error:  # noqa: BLE001  (whatever the user's code raises, the process says so and ends)
             self.failure = failures.LoadError(loading.explain(error, self.settings.code_dir))
             self.failure.__cause__ = error
@@ -72,7 +80,7 @@ class Front:
     async def _await_dialect(self) -> dialects.Dialect:
         await self._settled.wait()
         if self.dialect is None:
-            raise problem.Problem(503, "the function could not be loaded; its log says why")
+            raise problem.Problem(503, "the function was not loaded; its log says why")
         return self.dialect
 
     async def _report_health(self, call: calls.Call) -> None:
@@ -102,7 +110,7 @@ class Front:
         """Answer a failed call, or cut the connection when its answer has begun; log what is the function's fault."""
         if isinstance(error, asyncio.CancelledError) and not call.expired:
             raise error  # the graceful stop has run out of time
-        if isinstance(error, problem.ClientGone) and not call.expired:
+        if (isinstance(error, problem.ClientGone) or type(error).__name__ in _GONE) and not call.expired:
             log.debug("the client closed the connection before the answer was complete")
             return
         status, detail, extra = self._judge(call, error)

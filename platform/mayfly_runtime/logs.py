@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import faulthandler
 import io
 import json
 import logging
@@ -46,8 +47,17 @@ def configure(*, level: str, function: str, revision: str) -> None:
     logging.captureWarnings(capture=True)
     # Every failure in our application is caught and logged there; uvicorn would only say it a second time.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    faulthandler.enable(file=2)  # a crash in C leaves the Python stack, raw
+    threading.excepthook = _log_thread
     sys.stdout = LineStream(sys.stdout, "stdout")
     sys.stderr = LineStream(sys.stderr, "stderr")
+
+
+def _log_thread(failed: threading.ExceptHookArgs) -> None:
+    """Log what a thread of the user's own died of as one record."""
+    name = failed.thread.name if failed.thread else "unknown"
+    error = failed.exc_value or failed.exc_type()
+    logging.getLogger("threading").error("thread %s raised %s", name, type(error).__name__, exc_info=error)
 
 
 def trace_id(traceparent: bytes | None) -> str | None:

@@ -19,7 +19,13 @@ def read() -> dict[str, float]:
 
 
 def age_ms() -> float:
-    """Return the age of this process in milliseconds; the kernel tells its start to 10 ms (proc(5), starttime)."""
-    with open("/proc/self/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123
-        ticks = int(file.read().rpartition(")")[2].split()[19])
+    """Return the age of this process in milliseconds, 0 where the kernel does not tell.
+
+    The kernel tells its start to 10 ms (proc(5), starttime).
+    """
+    try:
+        with open("/proc/self/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123
+            ticks = int(file.read().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0.0
     return (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")) * 1000

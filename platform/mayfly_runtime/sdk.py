@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import sys
-import typing
 from collections.abc import Callable
 from typing import Any
 
-from mayfly_runtime import events, problem, replies
+from mayfly_runtime import dialects, events, problem, replies
 
 MakeEvent = Callable[[dict[str, str], Any], Any]
 """Attributes and data in, the event object that the handler gets out."""
@@ -29,7 +27,7 @@ def choose_class(handler: Callable[..., Any]) -> MakeEvent:
     Its annotation decides; else the SDK module that the function has imported; else the newest one among its
     dependencies; else the runtime's own class.
     """
-    annotated = _annotation(handler)
+    annotated = dialects.find_annotation(handler)
     if annotated is not None and annotated.__module__.split(".")[0] == "cloudevents":
         return _maker(annotated)
     if annotated is events.CloudEvent or importlib.util.find_spec("cloudevents") is None:
@@ -41,18 +39,6 @@ def choose_class(handler: Callable[..., Any]) -> MakeEvent:
         except (ImportError, AttributeError):
             continue
     return events.CloudEvent
-
-
-def _annotation(handler: Callable[..., Any]) -> type | None:
-    """Return the class that the handler's first parameter is annotated with, None without one."""
-    target = inspect.unwrap(handler)
-    try:
-        hints = typing.get_type_hints(target)
-        first = next(iter(inspect.signature(target).parameters), None)
-    except Exception:  # noqa: BLE001  (an annotation may name what exists only for the type checker)
-        return None
-    hint = hints.get(first or "")
-    return hint if isinstance(hint, type) else None
 
 
 def _maker(event_class: Any) -> MakeEvent:

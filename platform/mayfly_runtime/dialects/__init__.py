@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import typing
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -97,3 +98,15 @@ def _check_arguments(handler: Callable[..., Any], given: settings.Settings, argu
             f"{given.handler} takes {signature}, but signature {given.signature!r} calls it with {arguments}"
             f" argument{'s' if arguments > 1 else ''}. Change the function or spec.signature."
         ) from None
+
+
+def find_annotation(handler: Callable[..., Any]) -> type | None:
+    """Return the class that the handler's first parameter is annotated with, None without one."""
+    target = inspect.unwrap(handler)
+    try:
+        hints = typing.get_type_hints(target)
+        first = next(iter(inspect.signature(target).parameters), None)
+    except Exception:  # noqa: BLE001  (an annotation may name what exists only for the type checker)
+        return None
+    hint = hints.get(first or "")
+    return hint if isinstance(hint, type) else None

@@ -1,7 +1,8 @@
 """``http``: ``f(request)``, sync or async, plain or in the style of Cloud Functions.
 
 Three kinds of request object. A synchronous function that imports Flask (functions-framework does) gets Flask's own,
-inside a Flask application context. An async one that imports Starlette gets Starlette's. All others get
+inside a Flask application context. An async one that is annotated with Starlette's, or uses functions-framework's
+``aio``, gets Starlette's. All others get
 ``requests.Request``, which answers to the usual part of Flask's names.
 """
 
@@ -20,9 +21,19 @@ def make(target: Any, context: dialects.Context) -> dialects.Dialect:
     call = dialects.make_caller(target, context, arguments=1)
     if "flask" in sys.modules and not dialects.is_async(target):
         return wsgi.Application(_make_flask_application(target), context)
-    if "starlette.requests" in sys.modules and dialects.is_async(target):
+    if dialects.is_async(target) and _wants_starlette(target):
         return StarletteFunction(call, context)
     return Function(call, context)
+
+
+def _wants_starlette(target: Callable[..., Any]) -> bool:
+    starlette: Any = sys.modules.get("starlette.requests")
+    annotated = dialects.find_annotation(target)
+    if starlette is None:
+        return False
+    return "functions_framework.aio" in sys.modules or (
+        annotated is not None and issubclass(annotated, starlette.Request)
+    )
 
 
 class Function(dialects.Dialect):

@@ -69,6 +69,15 @@ def test_readiness_follows_the_load(start):
         assert client.get("/healthz/live").status_code == 200
 
 
+def test_stop_before_the_load(start):
+    """A process told to stop while it imports ends at once and in good order."""
+    runtime = start("slow_import")
+    runtime.passed("importing")
+    runtime.record(event="listening")
+    runtime.terminate()
+    assert runtime.exit_code() == 0
+
+
 def test_phases_of_a_cold_start(start):
     """The record `ready` splits the start into phases in milliseconds."""
     phases = start("plain_sync").record(event="ready")["phases"]
