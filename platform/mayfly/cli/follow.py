@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from mayfly import errors
-from mayfly.cli import exits, progress, session, view
+from mayfly.cli import exits, progress, session, talk, view
 from mayfly.cluster import answer, kinds
 
 PAUSE_SECONDS = 1.0
@@ -29,7 +29,7 @@ async def follow(
         exits.TimedOut: it was neither ready nor failed after ``seconds``.
         errors.NotFound: it was deleted meanwhile.
     """
-    last = obj
+    last, told = obj, ""
     known = ((obj.get("status") or {}).get("build") or {}).get("request", "")
     try:
         async with asyncio.timeout(seconds):
@@ -39,6 +39,7 @@ async def follow(
                         async for last in versions:
                             snapshot = progress.read(last, known_build=known)
                             show(snapshot)
+                            told = tell_obstacle(last, told)
                             if snapshot.failure is not None:
                                 raise exits.Failed(describe_failure(last["metadata"]["name"], snapshot.failure))
                             if snapshot.ready:
@@ -58,6 +59,15 @@ async def _versions(current: session.Session, obj: dict[str, Any]) -> AsyncGener
                 raise errors.NotFound(f"function {name!r} was deleted while it was being deployed")
             if change.type != "BOOKMARK" and change.object["metadata"].get("generation", 0) >= generation:
                 yield change.object
+
+
+def tell_obstacle(obj: dict[str, Any], told: str) -> str:
+    """Say once what holds a Function up that may still come, and return what was said last."""
+    ready = view.get_condition(obj, progress.READY)
+    if ready.get("reason") not in progress.PASSING or ready.get("message", "") == told:
+        return told
+    talk.say(f"{talk.paint('waiting:', 'yellow')} {ready['reason']}: {ready.get('message', '')}")
+    return str(ready.get("message", ""))
 
 
 def describe_failure(name: str, failure: progress.Failure) -> str:

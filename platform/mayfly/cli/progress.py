@@ -14,6 +14,8 @@ STEPS = {"Built": "build", "Deployed": "roll out", "Routed": "route"}
 """Condition -> what its step is called. The names are those of ``model.status.ConditionType``, which a test proves;
 importing it would bring pydantic, which costs the command a tenth of a second."""
 READY = "Ready"
+PASSING = frozenset({"Unschedulable"})
+"""Reasons of a False that ends by itself when a node comes or another pod goes; worth waiting for, and saying."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +85,14 @@ def _judge(condition: Mapping[str, Any], *, reached: bool) -> State:
     """Return where a step is; ``reached`` says that those before it are done."""
     if condition.get("status") == "True":
         return "done" if reached else "waiting"
-    if condition.get("status") == "False":
+    if condition.get("status") == "False" and condition.get("reason") not in PASSING:
         return "failed"
     return "running" if reached else "waiting"
 
 
 def _find_failure(conditions: Mapping[Any, Mapping[str, Any]], status: Mapping[str, Any]) -> Failure | None:
     ready = conditions[READY]
-    if ready.get("status") != "False":
+    if ready.get("status") != "False" or ready.get("reason") in PASSING:
         return None
     build_failed = conditions["Built"].get("status") == "False"
     log = tuple((status.get("build") or {}).get("log") or ()) if build_failed else ()

@@ -119,3 +119,14 @@ def test_a_long_remark_is_cut():
 
 def test_the_steps_are_the_conditions_of_the_model():
     assert [*progress.STEPS, progress.READY] == list(status.ConditionType)
+
+
+def test_a_want_of_nodes_is_waited_for_and_said_once(capsys):
+    full = ("False", "Unschedulable", "0/1 nodes are available")
+    obj = make(Built="True", Deployed=full, Ready=full)
+    snapshot = progress.read(obj)
+    assert not snapshot.final
+    assert [step.state for step in snapshot.steps] == ["done", "running", "waiting"]
+    told = follow.tell_obstacle(obj, follow.tell_obstacle(obj, ""))
+    assert told == "0/1 nodes are available"
+    assert capsys.readouterr().err == "waiting: Unschedulable: 0/1 nodes are available\n"
