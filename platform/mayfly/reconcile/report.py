@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mayfly.model import labels, status
+from mayfly.model import build, labels, status
 from mayfly.reconcile import deployed, diagnose, observe, verdicts
 
 MAX_MESSAGE = 4000
@@ -84,17 +84,26 @@ def describe_image(
 
 
 def plan_events(before: status.FunctionStatus, after: status.FunctionStatus) -> tuple[Event, ...]:
-    """Return an Event for each condition that changed its status or its reason.
+    """Return an Event for each condition that changed its status or its reason, and for each new image.
 
     Ready is told only when it comes true: what made it false has been told by the step that failed.
     """
     planned = (_plan_event(kind, before.get_condition(kind), after.get_condition(kind)) for kind in status.STEPS)
     events = [event for event in planned if event is not None]
+    if _is_built_anew(before, after) and not any(event.reason == "Built" for event in events):
+        events.insert(0, Event("Built", f"image {after.image}"))
     ready = after.get_condition(status.ConditionType.READY)
     was_ready = before.get_condition(status.ConditionType.READY)
     if ready is not None and ready.status == "True" and (was_ready is None or was_ready.status != "True"):
         events.append(Event("Ready", f"served at {after.url}"))
     return tuple(events)
+
+
+def _is_built_anew(before: status.FunctionStatus, after: status.FunctionStatus) -> bool:
+    """Tell whether another build has succeeded, so fast that condition Built never said anything but True."""
+    if after.build is None or after.build.state != build.BuildState.SUCCEEDED:
+        return False
+    return before.build is None or before.build.request != after.build.request
 
 
 _QUIET = frozenset({"AwaitingBuild", "AwaitingRevision", "Deploying", "Routing", "ImageProvided", "Routed"})

@@ -109,3 +109,15 @@ def test_a_builder_that_is_away_is_a_warning():
     """Somebody may have to look at it."""
     away = report.Verdicts(verdicts.build_delayed("BuilderUnavailable", "no answer"), GOOD.deployed, GOOD.routed)
     assert told(make(), make(make(), away)) == [("BuilderUnavailable", True)]
+
+
+def test_a_build_that_nobody_saw_running_is_told():
+    """Condition Built was True before and is True after: another image all the same."""
+
+    def built(request):
+        record = status.BuildRecord(request=request, state="succeeded")
+        return make(status.FunctionStatus(build=record, image=f"image-{request}"))
+
+    assert told(built("1"), built("1")) == []
+    (event,) = report.plan_events(built("1"), built("2"))
+    assert (event.reason, event.message, event.warning) == ("Built", "image image-2", False)
