@@ -272,6 +272,12 @@ class Http(Part):
 class FunctionSpec(Part):
     """What a Function is to be."""
 
+    model_config = _part(
+        (
+            "has(self.source.image) || !has(self.env) || !self.env.exists(item, item.name == 'PYTHONPATH')",
+            "PYTHONPATH belongs to the platform, which finds its runtime by it; put your modules into the source",
+        )
+    )
     source: Source = Field(description="Where the code comes from: exactly one of inline, configMap, oci, image.")
     runtime: Runtime = Field(
         Runtime.PYTHON, description="Language runtime; python means the newest one offered. Default: python."

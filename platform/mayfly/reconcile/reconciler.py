@@ -146,6 +146,8 @@ class Reconciler:
         except (errors.SpecError, errors.Invalid, errors.Forbidden) as error:
             leaving = "because it is being terminated" in str(error)  # the namespace, and the Function with it
             return Deployment(live, None if leaving else verdicts.deploy_refused(error))
+        except (errors.Unreachable, errors.Throttled) as error:
+            return Deployment(live, verdicts.deploy_delayed(error))
 
     async def _apply(self, seen: observe.Observation, desired: Mapping[str, Any]) -> Deployment:
         """Apply ``desired`` over exactly the object that was seen.
@@ -231,10 +233,11 @@ class Reconciler:
     def _plan_next(
         self, before: status.FunctionStatus, after: status.FunctionStatus, said: report.Verdicts, now: datetime
     ) -> float | None:
-        if said.built.truth == "Unknown" and said.built.reason != "Building":
-            condition = before.get_condition(status.ConditionType.BUILT)
-            same = condition is not None and condition.reason == said.built.reason
-            return building.plan_pause(condition if same else None, now=now)
+        for kind, verdict in ((status.ConditionType.BUILT, said.built), (status.ConditionType.DEPLOYED, said.deployed)):
+            if verdict.passing:
+                condition = before.get_condition(kind)
+                same = condition is not None and condition.reason == verdict.reason
+                return building.plan_pause(condition if same else None, now=now)
         if said.deployed.reason in {"NotOwned", errors.Forbidden.reason}:
             return REFUSED_SECONDS
         starting = after.url is not None and said.deployed.truth == "Unknown"

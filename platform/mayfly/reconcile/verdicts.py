@@ -5,6 +5,7 @@ Each function names one thing that can be said about a Function. Messages name t
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from mayfly import errors
@@ -13,11 +14,15 @@ from mayfly.model import build, status
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one condition says: its status, a CamelCase reason for machines, a message for people."""
+    """What one condition says: its status, a CamelCase reason for machines, a message for people.
+
+    ``passing`` says that time may mend it, so that it is tried again without anything having changed.
+    """
 
     truth: status.Truth
     reason: str
     message: str = ""
+    passing: bool = False
 
     @property
     def holds(self) -> bool:
@@ -50,7 +55,7 @@ def build_failed(reason: str, message: str) -> Verdict:
 
 def build_delayed(reason: str, message: str) -> Verdict:
     """Say that the build could not be done for now and is tried again."""
-    return Verdict("Unknown", reason, f"{message.rstrip('. ')}; trying again by itself")
+    return Verdict("Unknown", reason, f"{message.rstrip('. ')}; trying again by itself", passing=True)
 
 
 def spec_refused(error: errors.MayflyError) -> Verdict:
@@ -62,7 +67,7 @@ def still_serving(verdict: Verdict, revision: str | None) -> Verdict:
     """Return ``verdict`` with the reassurance that an older revision serves meanwhile, if one does."""
     if verdict.holds or revision is None:
         return verdict
-    return Verdict(verdict.truth, verdict.reason, f"{verdict.message} (revision {revision} keeps serving)")
+    return dataclasses.replace(verdict, message=f"{verdict.message} (revision {revision} keeps serving)")
 
 
 # Deployed
@@ -96,6 +101,12 @@ def not_owned(name: str) -> Verdict:
 def deploy_refused(error: errors.MayflyError) -> Verdict:
     """Say that the API server did not take the Knative Service."""
     return Verdict("False", error.reason, f"the Knative Service was refused: {error}")
+
+
+def deploy_delayed(error: errors.MayflyError) -> Verdict:
+    """Say that the API server, or an admission webhook behind it, could not take the Knative Service for now."""
+    message = f"the Knative Service could not be applied: {str(error).rstrip('. ')}; trying again by itself"
+    return Verdict("Unknown", error.reason, message, passing=True)
 
 
 # Routed

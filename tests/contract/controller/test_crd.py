@@ -46,6 +46,7 @@ BAD = {
     ),
     "reserved env": ({"env": [{"name": "MAYFLY_X", "value": "1"}]}, "belong to the platform; choose another name"),
     "reserved port": ({"env": [{"name": "PORT", "value": "1"}]}, "belong to the platform"),
+    "python path": ({"env": [{"name": "PYTHONPATH", "value": "/x"}]}, "PYTHONPATH belongs to the platform"),
     "env source": ({"env": [{"name": "A", "valueFrom": {}}]}, "set exactly one of secretKeyRef, configMapKeyRef"),
     "envFrom": ({"envFrom": [{"prefix": "A_"}]}, "set exactly one of secretRef, configMapRef"),
     "secret elsewhere": ({"envFrom": [{"secretRef": {"name": "ns/s"}}]}, "spec.envFrom[0].secretRef.name"),
@@ -66,7 +67,7 @@ GOOD = {
     "least": {},
     "config map": {"source": {"configMap": {"name": "code"}}},
     "oci": {"source": {"oci": {"ref": f"10.0.0.1:5000/mayfly/sources/a/b@{DIGEST}"}}},
-    "image": {"source": {"image": "docker.io/library/nginx:1"}},
+    "image": {"source": {"image": "docker.io/library/nginx:1"}, "env": [{"name": "PYTHONPATH", "value": "/x"}]},
     "everything": {
         "source": {"inline": {"handler.py": "", "lib/x.py": "", "requirements.txt": "idna\n"}},
         "runtime": "python3.11",

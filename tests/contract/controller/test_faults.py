@@ -15,7 +15,7 @@ from mayfly import errors
 from mayfly.cluster import kinds
 from mayfly.model import names
 from tests.contract.cluster.conftest import proxy  # noqa: F401
-from tests.contract.controller.conftest import INGRESS_CLASS, Running, eventually
+from tests.contract.controller.conftest import INGRESS_CLASS, Running, eventually, find_condition
 from tests.contract.controller.test_life import make_ready
 
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
@@ -73,6 +73,19 @@ async def test_trouble_with_the_api_server_changes_nothing_in_the_end(author, se
     assert await author.revisions("hello") == ["hello-00001"]
     about = [path for method, path, _ in proxy.seen if method in WRITES and "/hello" in path]
     assert len(about) < 20
+
+
+async def test_a_webhook_that_is_down_is_told(author, serves, shaky, proxy):  # noqa: F811
+    """What cannot be applied is in the status, not in our log alone, and goes on by itself."""
+    shaky.builder.succeed(serves)
+    fault = proxy.add(status=500, method="PATCH", path="/services/hello", times=10**6)
+    await shaky.start()
+    await author.apply("hello")
+    waiting = await author.until("hello", "Deployed", "Unknown", "ClusterUnreachable")
+    assert "trying again by itself" in find_condition(waiting, "Ready")["message"]
+    fault.times = 0
+    await author.until("hello", "Deployed", "True")
+    assert len(shaky.builder.requests) == 1
 
 
 async def test_sigkill_at_any_moment(author, serves, shaky, proxy):  # noqa: F811
