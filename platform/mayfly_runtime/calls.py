@@ -17,6 +17,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
+_LINGER_SECONDS = 1.0
 _BODILESS = frozenset({204, 205, 304})
 
 
@@ -112,6 +113,16 @@ class Call:
         """Send a problem document."""
         body = problem.make_body(status, detail, self.request_id, **extra)
         await self.respond(status, [(b"content-type", problem.CONTENT_TYPE)], body)
+
+    def cut(self) -> None:
+        """Close the connection under an answer that cannot be completed.
+
+        What the client is still reading may reach it; a client that does not read keeps nothing open.
+        """
+        transport = self.scope.get("mayfly.transport")
+        if transport is not None:
+            transport.close()
+            self.loop.call_later(_LINGER_SECONDS, transport.abort)
 
 
 class Stream:

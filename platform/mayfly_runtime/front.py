@@ -116,7 +116,8 @@ class Front:
         status, detail, extra = self._judge(call, error)
         if call.started:
             log.error("the answer was cut off: %s", detail)
-            return  # uvicorn closes the connection of an answer that is not complete
+            call.cut()
+            return
         await call.refuse(status, detail, **extra)
 
     def _judge(self, call: calls.Call, error: BaseException) -> tuple[int, str, dict[str, Any]]:

@@ -65,6 +65,7 @@ class Protocol(HttpToolsProtocol):
         self._head_open = True
         self._head_bytes = 0
         super().on_message_begin()
+        self.scope["mayfly.transport"] = self.transport  # type: ignore[typeddict-unknown-key]
 
     def on_headers_complete(self) -> None:
         """Note that the head is complete, and hold it against the limit."""

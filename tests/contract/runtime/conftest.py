@@ -66,12 +66,12 @@ def websocket(tmp_path_factory):
 
 
 @pytest.fixture
-def start(layer, dependencies):
+def start(layer, dependencies, tmp_path):
     """Start functions that end with the test."""
     started = []
 
     def start(case, *, packages="none", **env):
-        started.append(harness.Runtime(layer, dependencies[packages], case, **env))
+        started.append(harness.Runtime(tmp_path / str(len(started)), layer, dependencies[packages], case, **env))
         return started[-1]
 
     yield start

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from typing import Any
 
@@ -33,10 +32,12 @@ def eventually(check, what):
 class Runtime:
     """One process of the runtime with a function in it."""
 
-    def __init__(self, layer: pathlib.Path, dependencies: pathlib.Path, case: str, **env: str) -> None:
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="runtime-"))
+    def __init__(
+        self, directory: pathlib.Path, layer: pathlib.Path, dependencies: pathlib.Path, case: str, **env: str
+    ) -> None:
+        self.directory = directory
         self.gates = self.directory / "gates"
-        self.gates.mkdir()
+        self.gates.mkdir(parents=True)
         self.termination = self.directory / "termination-log"
         settings = {
             "PATH": os.environ["PATH"],

@@ -90,7 +90,7 @@ def test_no_server_header(runtime):
     assert "date" in headers
 
 
-def test_slow_client_is_left_behind(start):
+def test_client_that_leaves(start):
     """A client that leaves a stream stops its producer."""
     runtime = start("plain_sync").ready()
     with runtime.connect() as connection:
@@ -98,6 +98,24 @@ def test_slow_client_is_left_behind(start):
         read_until(connection, b"first\n\r\n")
     runtime.open("open")
     runtime.record(message="the client closed the connection before the answer was complete")
+
+
+def test_client_that_stops_reading(start):
+    """A client that stops reading holds neither the connection nor the thread beyond the deadline."""
+    runtime = start("plain_sync", MAYFLY_TIMEOUT_SECONDS="0.5").ready()
+    with runtime.connect() as connection:
+        connection.sendall(b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.recv(1000)
+        runtime.passed("stopped")
+
+
+def test_body_that_stops(start):
+    """The deadline holds while the body is being read too."""
+    runtime = start("plain_sync", MAYFLY_TIMEOUT_SECONDS="0.5").ready()
+    with runtime.connect() as connection:
+        connection.sendall(b"POST /empty HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 504")
+    assert not (runtime.gates / "called-empty").exists()
 
 
 def test_lifespan(start):

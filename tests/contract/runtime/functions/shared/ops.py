@@ -67,7 +67,17 @@ async def pieces_async():
     yield "zweites: ü\n"
 
 
+def flood():
+    try:
+        while True:
+            yield b"x" * 1_000_000
+    finally:
+        mark("stopped")
+
+
 def run(op, name, body):
+    if op == "flood":
+        return "stream", flood()
     if op == "stream":
         return "stream", pieces()
     if op == "hang":
