@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mayfly.gateway import snapshot
@@ -21,8 +21,10 @@ from mayfly.routing import wire
 log = logging.getLogger(__name__)
 
 WILDCARD = "*"
-ORDER = (wire.CLUSTER, wire.ENDPOINTS, wire.LISTENER, wire.ROUTES)
-_WILDCARD_TYPES = frozenset({wire.CLUSTER, wire.LISTENER})
+ORDER = (wire.CLUSTER, wire.ENDPOINTS, wire.LISTENER, wire.SCOPES)
+_WILDCARD_TYPES = frozenset({wire.CLUSTER, wire.LISTENER, wire.SCOPES})
+_UNKNOWN = ""
+"""Version of a resource that Envoy refused, together with others: it may have it or not."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class _Subscription:
     """Versions by name, as last sent or as Envoy said it has when it connected."""
     dirty: set[str] = dataclasses.field(default_factory=set)
     """Names to look at again."""
+    rejected: set[str] = dataclasses.field(default_factory=set)
+    """Names of a refused response; they are sent again once one of them changed, since the others may be sound."""
     nonce: str = ""
     in_flight: dict[str, str] = dataclasses.field(default_factory=dict)
     greeted: bool = False
@@ -51,6 +55,41 @@ class _Subscription:
 
     def wants(self, name: str) -> bool:
         return self.wildcard or name in self.wanted
+
+    def subscribe(self, names: Iterable[str], existing: Iterable[str]) -> None:
+        """Add names; one that is asked for again is sent again."""
+        for name in names:
+            if name == WILDCARD:
+                self.wildcard = True
+                self.dirty.update(existing)
+            else:
+                self.wanted.add(name)
+                self.sent.pop(name, None)
+                self.dirty.add(name)
+
+    def touch(self, name: str) -> None:
+        """Look at a name again, and at those that Envoy refused together with it."""
+        self.dirty.add(name)
+        if name in self.rejected:
+            self.dirty |= self.rejected
+            self.rejected.clear()
+
+    def reject(self, names: Iterable[str]) -> None:
+        """Note that Envoy refused a response with these names."""
+        self.rejected.update(names)
+        self.sent.update(dict.fromkeys(self.rejected, _UNKNOWN))
+
+    def unsubscribe(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.wanted.discard(name)
+            if not self.wants(name):
+                self.sent.pop(name, None)
+                self.dirty.discard(name)
+
+    @property
+    def expects_answer(self) -> bool:
+        """Say whether Envoy waits to hear that there is nothing."""
+        return self.wildcard and not self.greeted
 
     @property
     def settled(self) -> bool:
@@ -72,7 +111,7 @@ class Stream:
         """Note that a resource changed."""
         subscription = self._subscriptions.get(type_url)
         if subscription is not None and subscription.wants(name):
-            subscription.dirty.add(name)
+            subscription.touch(name)
 
     def receive(self, request: Any) -> None:
         """Take in a ``DeltaDiscoveryRequest``: a subscription, an ACK or a NACK, or several of these at once."""
@@ -80,7 +119,8 @@ class Stream:
         if subscription is None:
             subscription = self._subscriptions[request.type_url] = self._open(request)
         else:
-            self._subscribe(subscription, request)
+            subscription.subscribe(request.resource_names_subscribe, self._resources.names(request.type_url))
+            subscription.unsubscribe(request.resource_names_unsubscribe)
         if request.response_nonce and request.response_nonce == subscription.nonce:
             self._conclude(request, subscription)
 
@@ -95,40 +135,29 @@ class Stream:
 
     def _open(self, request: Any) -> _Subscription:
         """Begin a type: what Envoy kept from an earlier stream is not sent again."""
-        names = set(request.resource_names_subscribe)
-        wildcard = WILDCARD in names or (not names and request.type_url in _WILDCARD_TYPES)
-        subscription = _Subscription(wildcard=wildcard, wanted=names - {WILDCARD})
+        subscription = _Subscription()
+        names = list(request.resource_names_subscribe)
+        if not names and request.type_url in _WILDCARD_TYPES:
+            names = [WILDCARD]
+        subscription.subscribe(names, self._resources.names(request.type_url))
         subscription.sent.update(request.initial_resource_versions)
-        subscription.dirty |= subscription.wanted | set(subscription.sent)
-        if wildcard:
-            subscription.dirty |= set(self._resources.names(request.type_url))
+        subscription.dirty.update(subscription.sent)
         return subscription
-
-    @staticmethod
-    def _subscribe(subscription: _Subscription, request: Any) -> None:
-        """Add and drop names; one that is asked for again is sent again."""
-        for name in request.resource_names_subscribe:
-            subscription.wanted.add(name)
-            subscription.sent.pop(name, None)
-            subscription.dirty.add(name)
-        for name in request.resource_names_unsubscribe:
-            subscription.wanted.discard(name)
-            if not subscription.wildcard:
-                subscription.sent.pop(name, None)
-                subscription.dirty.discard(name)
 
     def _conclude(self, request: Any, subscription: _Subscription) -> None:
         versions, subscription.in_flight, subscription.nonce = subscription.in_flight, {}, ""
         error = request.error_detail.message if request.HasField("error_detail") else ""
         if request.type_url == wire.ENDPOINTS or (error and request.type_url == wire.CLUSTER):
             self._warming.difference_update(versions)
+        if error:
+            subscription.reject(versions)
         self._on_verdict(Verdict(request.type_url, versions, error))
 
     def _respond(self, type_url: str, subscription: _Subscription) -> bytes | None:
-        if type_url == wire.ROUTES and not self._may_route():
+        if type_url == wire.SCOPES and not self._may_route():
             return None
         changed, removed = self._pick(type_url, subscription)
-        if not changed and not removed and (subscription.greeted or not subscription.wildcard):
+        if not changed and not removed and not subscription.expects_answer:
             return None
         self._count += 1
         subscription.nonce, subscription.greeted = str(self._count), True
@@ -175,5 +204,5 @@ class Stream:
         return not self._warming and all(held.get(wire.CLUSTER, name) is None for name in clusters.dirty)
 
     def _routes_settled(self) -> bool:
-        found = self._subscriptions.get(wire.ROUTES)
+        found = self._subscriptions.get(wire.SCOPES)
         return found is None or found.settled

@@ -11,24 +11,18 @@ Observer = Callable[[str, str], None]
 
 
 class Snapshot:
-    """Hold resources by type and name, and tell observers which ones changed.
-
-    A resource may be given as a function that makes it: it is then made when somebody asks, so that a hundred
-    changes to a route configuration cost one.
-    """
+    """Hold resources by type and name, and tell observers which ones changed."""
 
     def __init__(self) -> None:
-        self._resources: dict[str, dict[str, wire.Resource | Callable[[], wire.Resource]]] = {}
+        self._resources: dict[str, dict[str, wire.Resource]] = {}
         self._observers: list[Observer] = []
 
-    def put(self, type_url: str, name: str, resource: wire.Resource | Callable[[], wire.Resource]) -> None:
+    def put(self, resource: wire.Resource) -> None:
         """Set a resource; one that is equal to what is there changes nothing."""
-        held = self._resources.setdefault(type_url, {})
-        before = held.get(name)
-        if resource == before:
-            return
-        held[name] = resource
-        self._tell(type_url, name)
+        held = self._resources.setdefault(resource.type_url, {})
+        if held.get(resource.name) != resource:
+            held[resource.name] = resource
+            self._tell(resource.type_url, resource.name)
 
     def remove(self, type_url: str, name: str) -> None:
         """Remove a resource, if it is there."""
@@ -37,12 +31,7 @@ class Snapshot:
 
     def get(self, type_url: str, name: str) -> wire.Resource | None:
         """Return a resource, ``None`` when there is none of that name."""
-        held = self._resources.get(type_url, {})
-        found = held.get(name)
-        if found is None or isinstance(found, wire.Resource):
-            return found
-        made = held[name] = found()
-        return made
+        return self._resources.get(type_url, {}).get(name)
 
     def names(self, type_url: str) -> Iterable[str]:
         """Return the names of all resources of a type."""

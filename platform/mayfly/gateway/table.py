@@ -14,26 +14,21 @@ from mayfly.routing import backends, edge, ingress, listeners, routes, status, w
 
 log = logging.getLogger(__name__)
 
-Contribution = dict[routes.Listener, dict[str, bytes]]
-"""Serialised virtual hosts by listener and name."""
 ServiceKey = tuple[str, str]
-_Claim = tuple[routes.Listener, str]
-_NOTHING: Contribution = {listener: {} for listener in routes.LISTENERS}
 
 
 @dataclasses.dataclass(slots=True)
 class _Entry:
-    """One ingress: what it asks for, what of that goes to Envoy, and what Envoy last took of it."""
+    """One ingress: the scopes it asks for, and what of them Envoy took last."""
 
     subject: ingress.Ingress
-    contribution: Contribution
-    taken: Contribution
+    scopes: dict[str, wire.Resource]
+    taken: dict[str, wire.Resource]
     refused: str = ""
 
-    @property
-    def effective(self) -> Contribution:
-        """Return what goes to Envoy: a version it refused is replaced by the last one it took."""
-        return self.taken if self.refused else self.contribution
+    def effective(self, name: str) -> wire.Resource | None:
+        """Return what Envoy should have for a scope: a version it refused is replaced by the last one it took."""
+        return (self.taken if self.refused else self.scopes).get(name)
 
     @property
     def rank(self) -> tuple[str, ingress.Key]:
@@ -60,23 +55,18 @@ class Table:
         self._on_finding = on_finding
         self._entries: dict[ingress.Key, _Entry] = {}
         self._invalid: dict[ingress.Key, errors.InvalidRoute] = {}
-        self._claims: dict[_Claim, set[ingress.Key]] = {}
+        self._claims: dict[str, set[ingress.Key]] = {}
+        """Who asks for a scope."""
         self._services: dict[ServiceKey, backends.Service] = {}
         self._slices: dict[ServiceKey, dict[str, backends.Slice]] = {}
         self._users: dict[ingress.Backend, set[ingress.Key]] = {}
         self._ports: dict[ServiceKey, set[ingress.Backend]] = {}
-        self._virtual_hosts: dict[routes.Listener, dict[str, bytes]] = {name: {} for name in routes.LISTENERS}
-        self._suspects: dict[routes.Listener, set[ingress.Key]] = {name: set() for name in routes.LISTENERS}
-        """Ingresses that changed since Envoy last took the routes."""
-        self._offers: dict[tuple[str, str], dict[ingress.Key, dict[str, bytes]]] = {}
-        """What the suspects contributed to each route configuration (name, version) that was made."""
         self._trials: collections.deque[list[ingress.Key]] = collections.deque()
         """Groups of refused ingresses, tried again one group at a time to find the one to blame."""
         self.refusals = 0
         """How often Envoy refused something since the start."""
         for listener in routes.LISTENERS:
-            resources.put(wire.LISTENER, listener, listeners.make_listener(listener, place))
-            self._publish_routes(listener)
+            resources.put(listeners.make_listener(listener, place))
 
     # Ingresses
 
@@ -92,24 +82,19 @@ class Table:
         before = self._entries.get(key)
         if before is not None and before.subject == subject:
             return
-        entry = _Entry(subject, contribution=_NOTHING, taken=before.taken if before else _NOTHING)
-        self._entries[key] = entry
+        taken = before.taken if before else {}
+        self._entries[key] = _Entry(subject, scopes=routes.make_scopes(subject), taken=taken)
         self._use_backends(key, before.subject.backends if before else frozenset(), subject.backends)
-        self._claim(key, _claims(before.subject) if before else set(), _claims(subject))
-        self._render([key])
+        self._claim(key, before.scopes if before else {}, self._entries[key].scopes)
 
     def drop_ingress(self, key: ingress.Key) -> None:
         """Forget an ingress and what only it used."""
         self._invalid.pop(key, None)
         entry = self._entries.get(key)
-        if entry is None:
-            return
-        self._install(key, entry.effective, _NOTHING)
-        for suspects in self._suspects.values():
-            suspects.discard(key)
-        self._claim(key, _claims(entry.subject), set())
-        self._use_backends(key, entry.subject.backends, frozenset())
-        del self._entries[key]
+        if entry is not None:
+            self._claim(key, entry.scopes, {})
+            self._use_backends(key, entry.subject.backends, frozenset())
+            del self._entries[key]
 
     def finding(self, key: ingress.Key) -> status.Finding | None:
         """Return why the ingress cannot serve, ``None`` when the data plane decides."""
@@ -120,11 +105,12 @@ class Table:
             return None
         if entry.refused:
             return status.Finding("RefusedByProxy", f"Envoy refused this route: {entry.refused}", failed=True)
-        taken = self._lost_hosts(entry)
-        if taken:
-            host, owner = taken[0]
-            text = f"host {host!r} is served by the older ingress {owner}; remove the host from one of the two"
-            return status.Finding("HostTaken", text, failed=True)
+        for name in entry.scopes:
+            owner = self._owner(name)
+            if owner != key:
+                host = routes.host_of(name)
+                text = f"host {host!r} is served by the older ingress {owner}; remove the host from one of the two"
+                return status.Finding("HostTaken", text, failed=True)
         return None
 
     def get(self, key: ingress.Key) -> ingress.Ingress | None:
@@ -180,117 +166,85 @@ class Table:
         if verdict.error:
             self.refusals += 1
             log.error("envoy refused %s: %s", verdict.type_url.rsplit(".", 1)[-1], verdict.error)
-        if verdict.type_url != wire.ROUTES:
+        if verdict.type_url != wire.SCOPES:
             return
-        blamed: dict[ingress.Key, None] = {}
-        for listener in routes.LISTENERS:
-            if listener in verdict.versions:
-                offer = self._offers.pop((listener, verdict.versions[listener]), {})
-                blamed |= dict.fromkeys(offer)
-                if not verdict.error:
-                    self._accept(listener, offer)
+        asked = self._find_asked(verdict.versions)
         if verdict.error:
-            self._refuse(blamed, verdict.error)
-        while self._trials and not any(self._suspects.values()):
-            self._readmit(self._trials.popleft())
+            self._refuse(list(dict.fromkeys(asked.values())), verdict.error)
+        else:
+            for name, key in asked.items():
+                self._entries[key].taken[name] = self._entries[key].scopes[name]
+        while self._trials and not self._readmit(self._trials.popleft()):
+            pass
 
-    def _accept(self, listener: routes.Listener, offer: Mapping[ingress.Key, dict[str, bytes]]) -> None:
-        for key, hosts in offer.items():
-            entry = self._entries.get(key)
-            if entry is not None:
-                entry.taken = {**entry.taken, listener: hosts}
-                if entry.effective[listener] is hosts:
-                    self._suspects[listener].discard(key)
+    def _find_asked(self, versions: Mapping[str, str]) -> dict[str, ingress.Key]:
+        """Return whose scopes these are, by name, without those that changed again since they were sent."""
+        owners = {name: self._owner(name) for name in versions}
+        return {
+            name: owner
+            for name, owner in owners.items()
+            if owner is not None and self._entries[owner].scopes[name].version == versions[name]
+        }
 
-    def _refuse(self, offer: Iterable[ingress.Key], error: str) -> None:
-        """Take back what was offered: what the error names, else everything, to be tried again half by half."""
-        suspects = [key for key in offer if key in self._entries]
+    def _refuse(self, suspects: list[ingress.Key], error: str) -> None:
+        """Take back what the error names, or else everything, to be tried again half by half."""
         named = [key for key in suspects if self._is_named(key, error)]
         for key in named or suspects:
-            entry = self._entries[key]
-            before, entry.refused = entry.effective, error
-            self._install(key, before, entry.effective)
-            self._on_finding(key)
+            self._entries[key].refused = error
+            self._show(key)
         if not named and len(suspects) > 1:
             half = len(suspects) // 2
             self._trials += [suspects[:half], suspects[half:]]
 
-    def _readmit(self, keys: Iterable[ingress.Key]) -> None:
-        for key in keys:
-            entry = self._entries.get(key)
-            if entry is not None and entry.refused:
-                before, entry.refused = entry.effective, ""
-                self._install(key, before, entry.effective)
-                self._on_finding(key)
+    def _readmit(self, keys: Iterable[ingress.Key]) -> bool:
+        """Offer Envoy again what it refused together with others; say whether there was anything to offer."""
+        refused = [key for key in keys if key in self._entries and self._entries[key].refused]
+        for key in refused:
+            self._entries[key].refused = ""
+            self._show(key)
+        return bool(refused)
 
     def _is_named(self, key: ingress.Key, error: str) -> bool:
-        entry = self._entries[key]
-        names = {name for hosts in entry.contribution.values() for name in hosts}
-        return any(name in error for name in names | {host for _, host in _claims(entry.subject)} - {"*"})
+        return str(key) in error or any(routes.host_of(name) in error for name in self._entries[key].scopes)
 
     # Within
 
-    def _render(self, keys: Iterable[ingress.Key]) -> None:
-        """Make the virtual hosts of ingresses anew, and give them to Envoy."""
-        for key in keys:
-            entry = self._entries[key]
-            made: Contribution = {}
-            for listener, hosts in routes.domains(entry.subject).items():
-                allowed = [host for host in hosts if self._owner((listener, host)) == key]
-                found = routes.make_virtual_hosts(entry.subject, listener, allowed=allowed)
-                made[listener] = {name: wire.serialise(virtual_host) for name, virtual_host in found.items()}
-            before = entry.effective
-            entry.contribution, entry.refused = made, ""
-            self._install(key, before, made)
+    def _show(self, key: ingress.Key) -> None:
+        """Bring the snapshot up to date with one ingress, of which something else than itself changed."""
+        for name in self._entries[key].scopes:
+            self._publish_scope(name)
+        self._on_finding(key)
 
-    def _install(self, key: ingress.Key, before: Contribution, after: Contribution) -> None:
-        """Replace what an ingress contributes; it is a suspect until Envoy takes it."""
-        for listener, hosts in self._virtual_hosts.items():
-            if before[listener] == after[listener]:
-                continue
-            for name in before[listener]:
-                hosts.pop(name, None)
-            hosts.update(after[listener])
-            self._suspects[listener].add(key)
-            self._publish_routes(listener)
-
-    def _publish_routes(self, listener: routes.Listener) -> None:
-        self._resources.put(wire.ROUTES, listener, lambda: self._offer(listener))
-
-    def _offer(self, listener: routes.Listener) -> wire.Resource:
-        """Make a route configuration, and remember who is to blame if Envoy refuses it."""
-        made = routes.make_route_configuration(listener, self._virtual_hosts[listener])
-        changed = (key for key in self._suspects[listener] if key in self._entries)
-        self._offers[listener, made.version] = {key: self._entries[key].effective[listener] for key in changed}
-        return made
-
-    def _claim(self, key: ingress.Key, before: set[_Claim], after: set[_Claim]) -> None:
-        """Move the claims of an ingress; whoever wins or loses a host by that is made anew."""
-        affected: set[ingress.Key] = set()
-        for claim in before ^ after:
-            owner = self._owner(claim)
-            holders = self._claims.setdefault(claim, set())
-            (holders.add if claim in after else holders.discard)(key)
+    def _claim(self, key: ingress.Key, before: Iterable[str], after: Iterable[str]) -> None:
+        """Move the claims of an ingress; tell who wins or loses a host by that."""
+        affected: set[ingress.Key | None] = set()
+        for name in {*before, *after}:
+            owner = self._owner(name)
+            holders = self._claims.setdefault(name, set())
+            (holders.add if name in after else holders.discard)(key)
             if not holders:
-                del self._claims[claim]
-            if self._owner(claim) != owner:
-                affected |= {held for held in (owner, self._owner(claim)) if held is not None}
-        affected = {other for other in affected if other != key and other in self._entries}
-        self._render(sorted(affected))
-        for other in affected:
+                del self._claims[name]
+            if self._owner(name) != owner:
+                affected |= {owner, self._owner(name)}
+            self._publish_scope(name)
+        for other in affected - {key, None}:
+            assert other is not None
             self._on_finding(other)
 
-    def _owner(self, claim: _Claim) -> ingress.Key | None:
-        holders = self._claims.get(claim)
+    def _publish_scope(self, name: str) -> None:
+        owner = self._owner(name)
+        resource = None if owner is None else self._entries[owner].effective(name)
+        if resource is None:
+            self._resources.remove(wire.SCOPES, name)
+        else:
+            self._resources.put(resource)
+
+    def _owner(self, name: str) -> ingress.Key | None:
+        """Return the ingress that has a scope: the oldest of those that ask for it."""
+        holders = self._claims.get(name)
         if not holders:
             return None
-        if len(holders) == 1:
-            return next(iter(holders))
-        return min((holder for holder in holders if holder in self._entries), key=lambda k: self._entries[k].rank)
-
-    def _lost_hosts(self, entry: _Entry) -> list[tuple[str, ingress.Key]]:
-        owners = ((claim[1], self._owner(claim)) for claim in sorted(_claims(entry.subject)))
-        return [(host, owner) for host, owner in owners if owner is not None and owner != entry.subject.key]
+        return min(holders, key=lambda holder: self._entries[holder].rank)
 
     def _use_backends(
         self, key: ingress.Key, before: frozenset[ingress.Backend], after: frozenset[ingress.Backend]
@@ -309,8 +263,7 @@ class Table:
     def _publish_backend(self, backend: ingress.Backend) -> None:
         service = self._services.get((backend.namespace, backend.service))
         self._publish_endpoints(backend)  # first: a cluster that finds its endpoints is ready sooner
-        cluster = backends.make_cluster(backend, service, place=self._place)
-        self._resources.put(wire.CLUSTER, backend.cluster, cluster)
+        self._resources.put(backends.make_cluster(backend, service, place=self._place))
 
     def _publish_endpoints(self, backend: ingress.Backend) -> None:
         key = (backend.namespace, backend.service)
@@ -319,7 +272,7 @@ class Table:
             self._resources.remove(wire.ENDPOINTS, backend.cluster)
             return
         found = backends.addresses(backend, service, self._slices.get(key, {}).values())
-        self._resources.put(wire.ENDPOINTS, backend.cluster, backends.make_endpoints(backend, found))
+        self._resources.put(backends.make_endpoints(backend, found))
 
     def _retire_backend(self, backend: ingress.Backend) -> None:
         del self._users[backend]
@@ -336,7 +289,3 @@ class Table:
         if service is not None and service.external_name is not None:
             return backends.find_port(service, backend) is not None
         return bool(backends.addresses(backend, service, self._slices.get(key, {}).values()))
-
-
-def _claims(subject: ingress.Ingress) -> set[_Claim]:
-    return {(listener, host) for listener, hosts in routes.domains(subject).items() for host in hosts}

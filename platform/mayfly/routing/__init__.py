@@ -5,8 +5,8 @@ Pure: values in, values out; nothing here knows a clock, a file or a connection.
 Vocabulary:
     Ingress       a KIngress (``networking.internal.knative.dev/v1alpha1``) that was read and found sound.
     Backend       a port of a Kubernetes Service that an ingress sends traffic to; one Envoy cluster each.
-    Listener      ``public`` (strangers) or ``internal`` (the cluster); each has one route configuration.
-    Contribution  what one ingress adds to the route configurations: virtual hosts, by listener and name.
+    Listener      ``public`` (strangers) or ``internal`` (the cluster).
+    Scope         the routes of one host on one listener.
     Resource      one named, versioned, serialised piece of configuration, as the xDS protocol carries it.
     Edge          where the listeners stand and how the gateway itself is called.
 

@@ -17,7 +17,7 @@ CLASS_ANNOTATIONS = ("networking.knative.dev/ingress.class", "networking.knative
 """Both spellings that Knative reads, the first one found counts (``networking/register.go``)."""
 
 _LABEL = r"[a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?"
-_HOST = re.compile(rf"^(\*|(\*\.)?{_LABEL}(\.{_LABEL})*)$")
+_HOST = re.compile(rf"^{_LABEL}(\.{_LABEL})*$")
 _HEADER_NAME = re.compile(r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
 """A token of RFC 9110, section 5.6.2."""
 _HEADER_VALUE = re.compile(r"^[^\x00-\x08\x0a-\x1f\x7f]*$")
@@ -123,15 +123,15 @@ def parse_ingress(obj: Mapping[str, Any]) -> Ingress:
 def _parse_rule(rule: Mapping[str, Any]) -> Rule:
     visibility: Visibility = "ClusterLocal" if rule.get("visibility") == "ClusterLocal" else "ExternalIP"
     http = rule.get("http") or {}
-    hosts = tuple(_parse_host(host) for host in rule.get("hosts") or ("*",))
+    hosts = tuple(_parse_host(host) for host in rule.get("hosts") or ("",))
     return Rule(hosts, visibility, tuple(_parse_path(path) for path in http.get("paths") or ()))
 
 
 def _parse_host(host: str) -> str:
     if len(host) > MAX_HOST or not _HOST.match(host):
         raise errors.InvalidRoute(
-            f"host {host[:300]!r} is not a DNS name (letters, digits, '-', dots; at most {MAX_HOST} characters); "
-            "correct it in the ingress rule"
+            f"host {host[:300]!r} is not a DNS name (letters, digits, '-', dots; no wildcard; at most {MAX_HOST} "
+            "characters); name each host in the ingress rule"
         )
     return host.lower()
 

@@ -11,9 +11,13 @@ from typing import Any
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import address_pb2, config_source_pb2, extension_pb2, protocol_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
+from envoy.extensions.common.matching.v3 import extension_matcher_pb2
+from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2
+from envoy.extensions.filters.http.lua.v3 import lua_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
+from envoy.type.matcher.v3 import http_inputs_pb2
 from google.protobuf import any_pb2, wrappers_pb2
 
 from mayfly.routing import edge, routes, wire
@@ -49,7 +53,7 @@ and the probe headers stay: Knative gives them to clients."""
 
 
 def make_listener(listener: routes.Listener, place: edge.Edge) -> wire.Resource:
-    """Return a listener that takes its routes from the route configuration of the same name."""
+    """Return a listener that takes the routes of its own scopes."""
     manager = listener_components_pb2.Filter(
         name="envoy.filters.network.http_connection_manager", typed_config=_pack(_make_manager(listener))
     )
@@ -67,13 +71,17 @@ def _make_manager(listener: routes.Listener) -> hcm_pb2.HttpConnectionManager:
     public = listener == "public"
     manager = hcm_pb2.HttpConnectionManager(
         stat_prefix=listener,
-        rds=hcm_pb2.Rds(route_config_name=listener, config_source=_ads()),
-        http_filters=[hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=_pack(_ROUTER))],
+        scoped_routes=_make_scoped_routes(),
+        http_filters=[
+            hcm_pb2.HttpFilter(name="lower-case-host", typed_config=_pack(_make_host_filter())),
+            hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=_pack(_ROUTER)),
+        ],
         upgrade_configs=[hcm_pb2.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         use_remote_address=wrappers_pb2.BoolValue(value=True),
         always_set_request_id_in_response=True,
         normalize_path=wrappers_pb2.BoolValue(value=True),
         merge_slashes=True,
+        strip_trailing_host_dot=True,
         path_with_escaped_slashes_action=hcm_pb2.HttpConnectionManager.REJECT_REQUEST,
         server_header_transformation=hcm_pb2.HttpConnectionManager.PASS_THROUGH,
         common_http_protocol_options=_make_common(public=public),
@@ -82,12 +90,46 @@ def _make_manager(listener: routes.Listener) -> hcm_pb2.HttpConnectionManager:
             initial_stream_window_size=wrappers_pb2.UInt32Value(value=STREAM_WINDOW),
             initial_connection_window_size=wrappers_pb2.UInt32Value(value=CONNECTION_WINDOW),
         ),
-        early_header_mutation_extensions=[_make_hygiene(public=public)],
+        early_header_mutation_extensions=[_make_hygiene(listener)],
     )
     manager.request_headers_timeout.FromSeconds(HEADERS_SECONDS)
     manager.request_timeout.FromSeconds(REQUEST_SECONDS)
     manager.stream_idle_timeout.FromSeconds(SILENCE_SECONDS)
     return manager
+
+
+def _make_scoped_routes() -> hcm_pb2.ScopedRoutes:
+    """Find routes by listener and host, without its port; the function still sees the port.
+
+    Both listeners say exactly the same here, so that they share one set of routes in Envoy's memory.
+    """
+    made = hcm_pb2.ScopedRoutes(name="routes", rds_config_source=_ads())
+    made.scoped_rds.scoped_rds_config_source.CopyFrom(_ads())
+    for name, separator in ((routes.LISTENER_HEADER, ""), (":authority", ":")):
+        extractor = made.scope_key_builder.fragments.add().header_value_extractor
+        extractor.name, extractor.element_separator, extractor.index = name, separator, 0
+    return made
+
+
+def _make_host_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
+    """Write the host in lower case before routes are looked up: scopes are found by exact text, DNS names are not.
+
+    A host that is in lower case, as all browsers send it, skips the filter.
+    """
+    made = extension_matcher_pb2.ExtensionWithMatcher()
+    lua = lua_pb2.Lua()
+    lua.default_source_code.inline_string = _LOWER_CASE
+    made.extension_config.name = "envoy.filters.http.lua"
+    made.extension_config.typed_config.CopyFrom(_pack(lua))
+    skip = made.xds_matcher.matcher_list.matchers.add()
+    predicate = skip.predicate.single_predicate
+    predicate.input.name = "host"
+    predicate.input.typed_config.CopyFrom(_pack(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=":authority")))
+    predicate.value_match.safe_regex.regex = "[^A-Z]*"
+    predicate.value_match.safe_regex.google_re2.SetInParent()
+    skip.on_match.action.name = "skip"
+    skip.on_match.action.typed_config.CopyFrom(_pack(skip_action_pb2.SkipFilter()))
+    return made
 
 
 def _make_common(*, public: bool) -> protocol_pb2.HttpProtocolOptions:
@@ -99,8 +141,9 @@ def _make_common(*, public: bool) -> protocol_pb2.HttpProtocolOptions:
     return options
 
 
-def _make_hygiene(*, public: bool) -> extension_pb2.TypedExtensionConfig:
-    """Remove headers that the caller has no right to set, before anything else reads them."""
+def _make_hygiene(listener: routes.Listener) -> extension_pb2.TypedExtensionConfig:
+    """Remove headers that the caller has no right to set, before anything else reads them, and name the listener."""
+    public = listener == "public"
     mutation = header_mutation_pb2.HeaderMutation()
     for prefix in FORGED_PREFIXES + (STRANGERS_PREFIXES if public else ()):
         removal = mutation_rules_pb2.HeaderMutation.RemoveOnMatch()
@@ -108,6 +151,9 @@ def _make_hygiene(*, public: bool) -> extension_pb2.TypedExtensionConfig:
         mutation.mutations.append(mutation_rules_pb2.HeaderMutation(remove_on_match=removal))
     for name in STRANGERS_NAMES if public else ():
         mutation.mutations.append(mutation_rules_pb2.HeaderMutation(remove=name))
+    mutation.mutations.append(
+        mutation_rules_pb2.HeaderMutation(append=routes.set_header(routes.LISTENER_HEADER, listener))
+    )
     return extension_pb2.TypedExtensionConfig(
         name="envoy.http.early_header_mutation.header_mutation", typed_config=_pack(mutation)
     )
@@ -128,4 +174,11 @@ def _pack(message: Any) -> any_pb2.Any:
     return packed
 
 
+_LOWER_CASE = """
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  headers:replace(":authority", headers:get(":authority"):lower())
+  handle:clearRouteCache()
+end
+"""
 _ROUTER = router_pb2.Router(suppress_envoy_headers=True)

@@ -36,8 +36,7 @@ def make_questions(subject: ingress.Ingress) -> Iterator[Question]:
     for listener in routes.LISTENERS:
         for rule in routes.visible_rules(subject, listener):
             for path in rule.paths:
-                host = rule.hosts[0].replace("*", "probe")
-                yield Question(listener, host, f"{path.prefix.rstrip('/')}/{PATH}", HEADERS | dict(path.match))
+                yield Question(listener, rule.hosts[0], f"{path.prefix.rstrip('/')}/{PATH}", HEADERS | dict(path.match))
 
 
 def judge(subject: ingress.Ingress, headers: Mapping[str, str]) -> str:

@@ -1,12 +1,17 @@
-"""Make virtual hosts of an ingress, and a route configuration of virtual hosts. Pure."""
+"""Make the routes of an ingress: for each of its hosts a scope with a route configuration of its own.
+
+Envoy finds the scope by listener and host, and replaces one without looking at the others, so the price of a change
+does not grow with the number of routes. One route configuration with a virtual host for each host, however it is
+delivered, is built anew at every change (``docs/gateway-design.md`` has the figures). Pure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from envoy.config.core.v3 import base_pb2
-from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from google.protobuf import wrappers_pb2
 
@@ -27,70 +32,88 @@ RETRY_ON = "connect-failure,refused-stream,reset-before-request"
 RETRIES = 2
 HOST_ATTEMPTS = 5
 """How often the load balancer is asked for an endpoint that was not tried yet."""
-_VIRTUAL_HOSTS_FIELD = route_pb2.RouteConfiguration.VIRTUAL_HOSTS_FIELD_NUMBER
 
-Domains = Mapping[Listener, frozenset[str]]
+LISTENER_HEADER = "x-mayfly-listener"
+"""Set by each listener on every request before routes are looked up, and removed again on the way to the function."""
+_FIELDS = scoped_route_pb2.ScopedRouteConfiguration
 
 
-def domains(subject: ingress.Ingress) -> dict[Listener, frozenset[str]]:
-    """Return the hosts that the ingress asks for on each listener.
+def visible_rules(subject: ingress.Ingress, listener: Listener) -> tuple[ingress.Rule, ...]:
+    """Return the rules that ``listener`` may serve.
 
     The internal listener serves all of them, so that callers inside may use a public name; the public one serves
     no cluster-local rule.
     """
-    return {
-        listener: frozenset(host for rule in visible_rules(subject, listener) for host in rule.hosts)
-        for listener in LISTENERS
-    }
-
-
-def visible_rules(subject: ingress.Ingress, listener: Listener) -> tuple[ingress.Rule, ...]:
-    """Return the rules that ``listener`` may serve."""
     return tuple(rule for rule in subject.rules if listener == "internal" or rule.visibility == "ExternalIP")
 
 
-def make_virtual_hosts(
-    subject: ingress.Ingress, listener: Listener, *, allowed: Collection[str]
-) -> dict[str, route_components_pb2.VirtualHost]:
-    """Return the virtual hosts of an ingress on ``listener`` by name, for those of its hosts that are ``allowed``.
+def make_scopes(subject: ingress.Ingress) -> dict[str, wire.Resource]:
+    """Return the scopes that an ingress asks for, by name: one for each of its hosts on each listener.
 
-    Hosts with the same rules share a virtual host; a host named by several rules has their paths in that order.
+    A host named by several rules has their paths in that order.
     """
-    rules = visible_rules(subject, listener)
-    groups: dict[tuple[int, ...], list[str]] = {}
-    for host in sorted({host for rule in rules for host in rule.hosts} & set(allowed)):
-        groups.setdefault(tuple(i for i, rule in enumerate(rules) if host in rule.hosts), []).append(host)
-    redirect = subject.redirect and listener == "public"
-    made = {}
-    for indices, hosts in groups.items():
-        name = f"{subject.key}/{'.'.join(map(str, indices))}"
-        paths = [path for i in indices for path in rules[i].paths]
-        made[name] = route_components_pb2.VirtualHost(
-            name=name,
-            domains=hosts,
-            routes=_make_routes(paths, version=subject.version, redirect=redirect),
-            retry_policy=_RETRY,
-        )
-    return made
+    scopes = {}
+    for listener in LISTENERS:
+        rules = visible_rules(subject, listener)
+        made: dict[tuple[int, ...], bytes] = {}
+        for host in sorted({host for rule in rules for host in rule.hosts}):
+            indices = tuple(i for i, rule in enumerate(rules) if host in rule.hosts)
+            if indices not in made:
+                paths = [path for i in indices for path in rules[i].paths]
+                made[indices] = _make_route_configuration(subject, paths, redirects=listener == "public")
+            scope = make_scope(listener, host, made[indices])
+            scopes[scope.name] = scope
+    return scopes
 
 
-def make_route_configuration(listener: Listener, virtual_hosts: Mapping[str, bytes]) -> wire.Resource:
-    """Return the route configuration of a listener from its serialised virtual hosts by name."""
-    parts = [_ROUTE_CONFIGURATION[listener]]
-    parts += [wire.field(_VIRTUAL_HOSTS_FIELD, virtual_hosts[name]) for name in sorted(virtual_hosts)]
-    return wire.pack(wire.ROUTES, listener, b"".join(parts))
+def make_scope(listener: Listener, host: str, route_configuration: bytes) -> wire.Resource:
+    """Return the scope of a host on a listener, with a route configuration of its own."""
+    name = f"{listener}/{host}"
+    body = (
+        wire.field(_FIELDS.NAME_FIELD_NUMBER, name)
+        + wire.field(_FIELDS.KEY_FIELD_NUMBER, wire.serialise(_make_key(listener, host)))
+        + wire.field(_FIELDS.ROUTE_CONFIGURATION_FIELD_NUMBER, route_configuration)
+    )
+    return wire.pack(wire.SCOPES, name, body)
+
+
+def host_of(scope: str) -> str:
+    """Return the host of a scope by its name."""
+    return scope.rsplit("/", 1)[1]
+
+
+def _make_key(listener: Listener, host: str) -> scoped_route_pb2.ScopedRouteConfiguration.Key:
+    fragment = scoped_route_pb2.ScopedRouteConfiguration.Key.Fragment
+    return scoped_route_pb2.ScopedRouteConfiguration.Key(
+        fragments=[fragment(string_key=listener), fragment(string_key=host)]
+    )
+
+
+def _make_route_configuration(subject: ingress.Ingress, paths: Sequence[ingress.Path], *, redirects: bool) -> bytes:
+    virtual_host = route_components_pb2.VirtualHost(
+        name=str(subject.key),
+        domains=["*"],
+        routes=_make_routes(paths, version=subject.version, redirect=subject.redirect and redirects),
+        retry_policy=_RETRY,
+    )
+    made = route_pb2.RouteConfiguration(
+        name=str(subject.key),
+        virtual_hosts=[virtual_host],
+        request_headers_to_remove=[LISTENER_HEADER],
+        most_specific_header_mutations_wins=True,
+    )
+    return wire.serialise(made)
 
 
 def _make_routes(
-    paths: Iterable[ingress.Path], *, version: str, redirect: bool
-) -> Iterable[route_components_pb2.Route]:
+    paths: Sequence[ingress.Path], *, version: str, redirect: bool
+) -> Iterator[route_components_pb2.Route]:
     """Give each path twice: first for probes that ask which version serves, then for everybody."""
-    paths = list(paths)
     for path in paths:
         probe = _make_route(path)
         probe.match.headers.append(_exact_header(HASH_HEADER, HASH_ASK))
-        probe.request_headers_to_add.append(_set_header(HASH_HEADER, version))
-        probe.response_headers_to_add.extend((_set_header(HASH_HEADER, version), _FLAGS))
+        probe.request_headers_to_add.append(set_header(HASH_HEADER, version))
+        probe.response_headers_to_add.extend((set_header(HASH_HEADER, version), _FLAGS))
         yield probe
     for path in paths:
         route = _make_route(path)
@@ -101,12 +124,12 @@ def _make_routes(
 
 def _make_route(path: ingress.Path) -> route_components_pb2.Route:
     action = route_components_pb2.RouteAction()
-    headers = [_set_header(name, value) for name, value in path.headers]
+    headers = [set_header(name, value) for name, value in path.headers]
     if len(path.splits) == 1:
         action.cluster = path.splits[0].backend.cluster
         own = {name for name, _ in path.splits[0].headers}
         headers = [header for header in headers if header.header.key not in own]
-        headers += [_set_header(name, value) for name, value in path.splits[0].headers]
+        headers += [set_header(name, value) for name, value in path.splits[0].headers]
     else:
         action.weighted_clusters.clusters.extend(_make_weight(split) for split in path.splits)
     if path.rewrite_host:
@@ -122,7 +145,7 @@ def _make_weight(split: ingress.Split) -> route_components_pb2.WeightedCluster.C
     return route_components_pb2.WeightedCluster.ClusterWeight(
         name=split.backend.cluster,
         weight=wrappers_pb2.UInt32Value(value=split.percent),
-        request_headers_to_add=[_set_header(name, value) for name, value in split.headers],
+        request_headers_to_add=[set_header(name, value) for name, value in split.headers],
     )
 
 
@@ -132,7 +155,7 @@ def _exact_header(name: str, value: str) -> route_components_pb2.HeaderMatcher:
     return matcher
 
 
-def _set_header(name: str, value: str) -> base_pb2.HeaderValueOption:
+def set_header(name: str, value: str) -> base_pb2.HeaderValueOption:
     """Return the order to set a header, whatever the client sent; ``%`` would begin a format of Envoy's."""
     return base_pb2.HeaderValueOption(
         header=base_pb2.HeaderValue(key=name, value=value.replace("%", "%%")),
@@ -154,20 +177,8 @@ def _make_retry() -> route_components_pb2.RetryPolicy:
     return policy
 
 
-def _make_base(listener: Listener) -> bytes:
-    """Return what every route configuration says beside its virtual hosts."""
-    made: Any = route_pb2.RouteConfiguration(
-        name=listener,
-        # ``Host: name:8080`` is ``name``; the function still sees what the client sent.
-        ignore_port_in_host_matching=True,
-        most_specific_header_mutations_wins=True,
-    )
-    return wire.serialise(made)
-
-
 _FLAGS = base_pb2.HeaderValueOption(
     header=base_pb2.HeaderValue(key=FLAGS_HEADER, value="%RESPONSE_FLAGS%"),
     append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
 )
 _RETRY = _make_retry()
-_ROUTE_CONFIGURATION: dict[Listener, bytes] = {listener: _make_base(listener) for listener in LISTENERS}

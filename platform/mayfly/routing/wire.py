@@ -1,8 +1,8 @@
 """Name, version and serialise pieces of configuration.
 
 A protocol buffer message is the concatenation of its fields (https://protobuf.dev/programming-guides/encoding/),
-so a large message is put together from parts that were serialised once: a route configuration of 10,000 virtual
-hosts costs one join when one of them changes. Pure.
+so messages are put together from parts that were serialised once: the routes that several hosts share, and the
+resources of a response. Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
-ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+SCOPES = "type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration"
 
 _ANY_TYPE_URL, _ANY_VALUE = 1, 2
 _RESOURCE_VERSION, _RESOURCE_ANY, _RESOURCE_NAME = 1, 2, 3

@@ -29,6 +29,24 @@ async def test_an_unknown_host_is_not_found(gateway: conftest.Gateway) -> None:
     assert status == 404
 
 
+@pytest.mark.parametrize("host", ["HELLO.Shop.example.COM", "Hello.shop.example.com:8080", "hello.shop.example.com."])
+async def test_hosts_are_found_however_they_are_written(gateway: conftest.Gateway, host: str) -> None:
+    """Case, a port and a final dot make no difference (RFC 9110, section 4.2.3)."""
+    await gateway.function("hello")
+    gateway.put(objects.ingress("hello", objects.rule([HOST], objects.path(objects.split("hello")))))
+    await gateway.serves(HOST)
+    assert (await gateway.call(host))[0] == 200
+
+
+async def test_a_gateway_with_local_routes_only_is_ready(gateway: conftest.Gateway) -> None:
+    """A listener without a single route answers 404 and keeps nobody waiting."""
+    await gateway.function("hello")
+    rule = objects.rule([HOST], objects.path(objects.split("hello")), visibility="ClusterLocal")
+    gateway.put(objects.ingress("hello", rule))
+    await gateway.serves(HOST, listener="internal")
+    assert (await gateway.call(HOST))[0] == 404
+
+
 async def test_splits_divide_by_percent_and_set_headers(gateway: conftest.Gateway) -> None:
     """1,000 calls divide 80 to 20 within four points; headers of path and split arrive, over what the client sent."""
     await gateway.function("blue")

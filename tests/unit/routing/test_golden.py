@@ -15,7 +15,7 @@ import yaml
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
-from envoy.config.route.v3 import route_pb2
+from envoy.config.route.v3 import scoped_route_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf import json_format
 
@@ -33,7 +33,7 @@ MESSAGES = {
     wire.CLUSTER: cluster_pb2.Cluster,
     wire.ENDPOINTS: endpoint_pb2.ClusterLoadAssignment,
     wire.LISTENER: listener_pb2.Listener,
-    wire.ROUTES: route_pb2.RouteConfiguration,
+    wire.SCOPES: scoped_route_pb2.ScopedRouteConfiguration,
 }
 
 
@@ -57,7 +57,7 @@ def compare(name: str, made: Any) -> None:
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in GOLDEN.glob("*.yaml")))
 def test_an_ingress_becomes_envoys_configuration(name: str) -> None:
-    """Clusters, endpoints and route configurations are exactly those expected."""
+    """Clusters, endpoints and scopes are exactly those expected."""
     given = yaml.safe_load((GOLDEN / f"{name}.yaml").read_text())
     resources = snapshot.Snapshot()
     known = table.Table(resources, place=PLACE)
@@ -72,7 +72,7 @@ def test_an_ingress_becomes_envoys_configuration(name: str) -> None:
         type_url.rsplit(".", 1)[1]: {
             found: decode(resources.get(type_url, found)) for found in sorted(resources.names(type_url))
         }
-        for type_url in (wire.CLUSTER, wire.ENDPOINTS, wire.ROUTES)
+        for type_url in (wire.CLUSTER, wire.ENDPOINTS, wire.SCOPES)
     }
     compare(name, made)
 

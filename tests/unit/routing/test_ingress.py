@@ -32,6 +32,10 @@ def test_a_split_of_zero_percent_gets_no_traffic() -> None:
         pytest.param(
             objects.ingress("x", objects.rule(["a." * 150 + "a"], objects.path(objects.split("s")))), "253", id="long"
         ),
+        pytest.param(
+            objects.ingress("x", objects.rule(["*.example.com"], objects.path(objects.split("s")))), "wildcard", id="*"
+        ),
+        pytest.param(objects.ingress("x", objects.rule([], objects.path(objects.split("s")))), "each host", id="none"),
         pytest.param(make(path="images"), "'images'", id="relative path"),
         pytest.param(make(path="/a\nb"), "control", id="path with a line feed"),
         pytest.param(make(appendHeaders={"a b": "c"}), "'a b'", id="header name"),

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 
-from mayfly.routing import routes, wire
-from tests.unit.routing import test_golden
+from mayfly.routing import ingress, routes, wire
+from tests.unit.routing import objects, test_golden
 
 
-def test_a_joined_route_configuration_reads_like_one_made_whole() -> None:
-    """The bytes are a valid message with every virtual host, in the order of their names, whatever the order given."""
-    hosts = {
-        name: route_components_pb2.VirtualHost(name=name, domains=[f"{name}.example.com"] * 60) for name in ("b", "a")
-    }
-    made = routes.make_route_configuration("public", {name: wire.serialise(host) for name, host in hosts.items()})
-    again = routes.make_route_configuration(
-        "public", {name: wire.serialise(host) for name, host in reversed(hosts.items())}
-    )
-    assert made == again
-    found = test_golden.decode(made)
-    assert [host["name"] for host in found["virtualHosts"]] == ["a", "b"]
-    assert isinstance(route_pb2.RouteConfiguration(), test_golden.MESSAGES[wire.ROUTES])
+def test_a_scope_reads_like_one_made_whole() -> None:
+    """The joined bytes are a valid message: name, key and the routes that hosts share."""
+    given = objects.ingress("hello", objects.rule(["a.example.com", "b.example.com"], objects.path(objects.split("s"))))
+    scopes = routes.make_scopes(ingress.parse_ingress(given))
+    assert len(scopes) == 4
+    made = {scope.name: test_golden.decode(scope) for scope in scopes.values()}
+    for name, scope in made.items():
+        key = [fragment["stringKey"] for fragment in scope["key"]["fragments"]]
+        assert (scope["name"], key) == (name, name.split("/"))
+        assert routes.host_of(name) == key[1]
+    assert len({str(scope["routeConfiguration"]) for scope in made.values()}) == 1
 
 
 def test_a_response_reads_as_the_protocol_says() -> None:
