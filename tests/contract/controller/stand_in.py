@@ -16,7 +16,8 @@ from aiohttp import web
 from mayfly.model import build
 
 SERVE = """
-import http.server, os
+import http.server, os, signal
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers(); self.wfile.write(b'ok')
