@@ -48,7 +48,7 @@ async def test_from_manifest_to_ready_to_nothing(cluster, author, controller, bu
         return wanted <= await author.events("hello")
 
     await eventually(all_told)
-    await cluster.delete(kinds.FUNCTION, author.namespace, "hello", propagation="Foreground")
+    await cluster.delete(kinds.FUNCTION, author.namespace, "hello")
 
     async def gone():
         kinds_left = (kinds.FUNCTION, kinds.KSERVICE, kinds.REVISION, kinds.KINGRESS)
