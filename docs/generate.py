@@ -20,10 +20,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def render_settings() -> str:
     """Return the settings page: one table for each process."""
+    source = "`platform/mayfly/settings.py`"
     parts = [
         "# Settings\n",
-        "Each process reads environment variables; the chart sets them from its values. Generated from"
-        " `platform/mayfly/settings.py`.\n",
+        f"Each process reads environment variables; the chart sets them from its values. Generated from {source}.\n",
     ]
     for title, model in {
         "Controller": settings.ControllerSettings,

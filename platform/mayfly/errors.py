@@ -14,6 +14,8 @@
         DependencyError      cannot be resolved or installed
         BuildTimeout         took longer than the builder allows
       RegistryError        status and codes of the registry; temporary on 408, 429, 500, 502, 503, 504
+        InvalidImage         what is kept there is not what it should be
+        InvalidCredentials   the Docker config cannot be used
       BuilderUnavailable   the builder cannot be reached or is full; temporary
       ClusterError         the Kubernetes API refused
         NotFound Conflict Forbidden Unauthorized Invalid
@@ -116,6 +118,26 @@ class RegistryError(MayflyError):
         self.status = status
         self.codes = tuple(codes)
         self.temporary = status is None or status in TEMPORARY_REGISTRY_STATUSES
+
+
+class InvalidImage(RegistryError):
+    """What a registry keeps is not an image, or not one that can be used here; permanent until it is replaced."""
+
+    reason = "InvalidImage"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.temporary = False
+
+
+class InvalidCredentials(RegistryError):
+    """The Docker config cannot be used; permanent until it is changed."""
+
+    reason = "InvalidCredentials"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.temporary = False
 
 
 class BuilderUnavailable(MayflyError):

@@ -6,15 +6,16 @@ from mayfly.cluster import client, kinds
 from tests.bench import figures
 
 NAMESPACE = "mayfly-system"
+NODE = SUMMARY = kinds.Kind(group="", version="v1", plural="nodes", namespaced=False, kind="Node")
 
 
 async def run(cluster: client.Cluster, env: dict[str, str]) -> None:
     """Print resident memory of every platform container and their sum."""
-    nodes = await cluster.list(kinds.Kind("", "v1", "nodes", False, "Node"))
+    nodes = await cluster.list(NODE)
     total = 0.0
     parts: dict[str, float] = {}
     for node in nodes:
-        summary = await cluster.raw(f"/api/v1/nodes/{node['metadata']['name']}/proxy/stats/summary")
+        summary = await cluster.get(SUMMARY, None, f"{node['metadata']['name']}/proxy/stats/summary")
         for pod in summary["pods"]:
             if pod["podRef"]["namespace"] != NAMESPACE:
                 continue

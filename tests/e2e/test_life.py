@@ -105,7 +105,7 @@ def test_environment_volumes_and_scaling_reach_the_instance(user):
     user.wait_ready("configured")
     assert user.call("configured").json() == {"a": "1", "password": "s3cret", "shop": "blue", "file": "EUR"}
     user.kubectl("scale", "fn/configured", "--replicas=2")
-    wait_until(lambda: len(pods(user, "configured")) == 2, 60, "two instances")
+    wait_until(lambda: user.get("fn", "configured")["status"]["replicas"] == 2, 60, "two instances")
 
 
 def test_an_instance_carries_no_credential_of_the_cluster(user):

@@ -52,6 +52,8 @@ STATUSES: dict[type[errors.MayflyError], int] = {
     errors.DependencyError: 422,
     errors.BuildTimeout: 422,
     errors.RegistryError: 502,
+    errors.InvalidImage: 502,
+    errors.InvalidCredentials: 502,
     errors.BuilderUnavailable: 503,
     errors.ClusterError: 502,
     errors.NotFound: 404,

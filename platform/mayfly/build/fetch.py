@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mayfly import errors
 from mayfly.build import extract, limits, workshop
-from mayfly.image import layer, manifest, reference
+from mayfly.image import layer, reference
 from mayfly.model import build, names
 from mayfly.plan import tree
 from mayfly.registry import artifact, pull
@@ -78,7 +78,7 @@ async def _find_archive(ref: reference.ImageRef, shop: workshop.Workshop) -> lay
     """
     try:
         found = await artifact.pull_artifact(shop.registry, ref, artifact_type=ARTIFACT_TYPE)
-    except manifest.InvalidImage as error:
+    except errors.InvalidImage as error:
         raise errors.SourceError(str(error)) from error
     except errors.RegistryError as error:
         if error.status == _NOT_FOUND:

@@ -53,6 +53,8 @@ CODES: dict[type[errors.MayflyError], int] = {
     errors.DependencyError: FAILURE,
     errors.BuildTimeout: FAILURE,
     errors.RegistryError: FAILURE,
+    errors.InvalidImage: FAILURE,
+    errors.InvalidCredentials: FAILURE,
     errors.BuilderUnavailable: FAILURE,
     errors.ClusterError: FAILURE,
     errors.NotFound: FAILURE,

@@ -34,6 +34,8 @@ ACTIONS: dict[type[errors.MayflyError], Action] = {
     errors.SyntaxProblem: Action.STOP,
     errors.DependencyError: Action.STOP,
     errors.BuildTimeout: Action.STOP,
+    errors.InvalidImage: Action.STOP,
+    errors.InvalidCredentials: Action.STOP,
     errors.Invalid: Action.STOP,
     # Others have to act, or time has to pass, and nothing tells us when.
     errors.RegistryError: Action.RETRY,

@@ -18,16 +18,6 @@ MAX_BYTES = 4 * 1024 * 1024
 """Largest manifest or config we read (distribution-spec, "Pushing Manifests": a registry should take 4 MiB)."""
 
 
-class InvalidImage(errors.RegistryError):
-    """What a registry keeps is not an image, or not one that can be used here; permanent until it is replaced."""
-
-    reason = "InvalidImage"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.temporary = False
-
-
 def _check_digest(text: str) -> str:
     if not digests.is_digest(text):
         raise ValueError(f"{text!r} is not a digest")
@@ -86,14 +76,14 @@ class Index(_Wire):
         """Return the first manifest for ``platform``; its variant matters only if ``platform`` has one.
 
         Raises:
-            InvalidImage: the index has none; the message lists what it has.
+            errors.InvalidImage: the index has none; the message lists what it has.
         """
         for descriptor in self.manifests:
             offered = descriptor.platform
             if offered and _fits(offered, platform):
                 return descriptor
         offers = ", ".join(str(descriptor.platform or "unnamed") for descriptor in self.manifests) or "nothing"
-        raise InvalidImage(f"no image for platform {platform}: the index offers {offers}; choose another image")
+        raise errors.InvalidImage(f"no image for platform {platform}: the index offers {offers}; choose another image")
 
 
 def _fits(offered: Platform, wanted: Platform) -> bool:
@@ -106,12 +96,12 @@ def parse_manifest(data: bytes, media_type: str) -> Manifest | Index:
     """Return the manifest or index in ``data``, which was served as ``media_type``.
 
     Raises:
-        InvalidImage: it is of another type, not JSON, or lacks a required field.
+        errors.InvalidImage: it is of another type, not JSON, or lacks a required field.
     """
     found = {"mediaType": media_type, **parse_object(data, "manifest")}
     model = Index if media_type in media.INDEXES else Manifest if media_type in media.MANIFESTS else None
     if model is None or found["mediaType"] != media_type:
-        raise InvalidImage(
+        raise errors.InvalidImage(
             f"manifest of type {media_type!r} (itself saying {found['mediaType']!r}) cannot be used: it must be an OCI"
             " or Docker v2 schema 2 manifest or index; push the image again with a current tool"
         )
@@ -120,23 +110,23 @@ def parse_manifest(data: bytes, media_type: str) -> Manifest | Index:
     except pydantic.ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InvalidImage(f"manifest is not valid: {where}: {first['msg']}; push the image again") from problem
+        raise errors.InvalidImage(f"manifest is not valid: {where}: {first['msg']}; push the image again") from problem
 
 
 def parse_object(data: bytes, what: str) -> dict[str, Any]:
     """Return the JSON object in ``data``; ``what`` names it in the error.
 
     Raises:
-        InvalidImage: it is too large, not JSON, or not an object.
+        errors.InvalidImage: it is too large, not JSON, or not an object.
     """
     if len(data) > MAX_BYTES:
-        raise InvalidImage(f"{what} has {len(data)} bytes, at most {MAX_BYTES} are read; push a smaller one")
+        raise errors.InvalidImage(f"{what} has {len(data)} bytes, at most {MAX_BYTES} are read; push a smaller one")
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as problem:
-        raise InvalidImage(f"{what} is not JSON: {problem}; push the image again") from problem
+        raise errors.InvalidImage(f"{what} is not JSON: {problem}; push the image again") from problem
     if not isinstance(found, dict):
-        raise InvalidImage(f"{what} is not a JSON object; push the image again")
+        raise errors.InvalidImage(f"{what} is not a JSON object; push the image again")
     return found
 
 

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from mayfly import errors
 from mayfly.image import digest as digests
 from mayfly.image import image as images
 from mayfly.image import layer, manifest, media
@@ -31,10 +32,10 @@ def validate(image: images.Image) -> images.Image:
     """Return ``image`` if it is sound.
 
     Raises:
-        manifest.InvalidImage: it is not; the message lists every problem.
+        errors.InvalidImage: it is not; the message lists every problem.
     """
     if problems := find_problems(image):
-        raise manifest.InvalidImage(f"image {image.digest} is not sound: {'; '.join(problems)}; build it again")
+        raise errors.InvalidImage(f"image {image.digest} is not sound: {'; '.join(problems)}; build it again")
     return image
 
 

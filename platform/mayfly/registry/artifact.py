@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mayfly import errors
 from mayfly.image import artifact as artifacts
 from mayfly.image import manifest, media, reference
 from mayfly.registry import client as clients
@@ -28,13 +29,13 @@ async def pull_artifact(
 
     Raises:
         errors.RegistryError: it cannot be had.
-        manifest.InvalidImage: it is no artifact of ``artifact_type``.
+        errors.InvalidImage: it is no artifact of ``artifact_type``.
     """
     received = await client.get_manifest(ref)
     found = manifest.parse_manifest(received.data, received.media_type)
     if not isinstance(found, manifest.Manifest) or _find_type(found) != artifact_type:
         offered = _find_type(found) if isinstance(found, manifest.Manifest) else "an index"
-        raise manifest.InvalidImage(f"{ref} is {offered}, not {artifact_type}; push the source again with mayfly")
+        raise errors.InvalidImage(f"{ref} is {offered}, not {artifact_type}; push the source again with mayfly")
     origin = ref.with_digest(received.digest)
     return artifacts.Artifact(
         artifact_type=artifact_type,

@@ -111,7 +111,7 @@ class RegistryClient:
                 wanted = ref.digest or response.headers.get("Docker-Content-Digest")
                 media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
             if len(data) > manifest.MAX_BYTES:
-                raise manifest.InvalidImage(
+                raise errors.InvalidImage(
                     f"manifest {ref} is larger than {manifest.MAX_BYTES} bytes; push a smaller one"
                 )
             return ReceivedManifest(data, media_type, self._check(f"manifest {ref}", data, wanted))

@@ -16,16 +16,6 @@ _HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 """Names of Docker Hub; its login is filed under ``https://index.docker.io/v1/``."""
 
 
-class CredentialsError(errors.RegistryError):
-    """The Docker config cannot be used; permanent until it is changed."""
-
-    reason = "InvalidCredentials"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.temporary = False
-
-
 @dataclass(frozen=True, slots=True)
 class Login:
     """A user name and a password, which is kept out of ``repr``."""
@@ -50,13 +40,13 @@ class Credentials:
         """Return the login for ``host``, ``None`` if there is none to present.
 
         Raises:
-            CredentialsError: the login is kept by a credential helper.
+            errors.InvalidCredentials: the login is kept by a credential helper.
         """
         host = _normalise(host)
         if (login := self.logins.get(host)) is not None:
             return login
         if helper := self.helpers.get(host, self.helpers.get("*")):
-            raise CredentialsError(
+            raise errors.InvalidCredentials(
                 f"registry {host}: its login is kept by the credential helper {helper!r}, which cannot run here;"
                 f' put user and password into "auths" of the Docker config (kubectl create secret docker-registry)'
             )
@@ -67,14 +57,16 @@ def load_credentials(path: Path | None) -> Credentials:
     """Return the credentials in the Docker config at ``path``; none if ``path`` is ``None``.
 
     Raises:
-        CredentialsError: the file cannot be read or is not a Docker config.
+        errors.InvalidCredentials: the file cannot be read or is not a Docker config.
     """
     if path is None:
         return Credentials()
     try:
         return parse_credentials(path.read_text())
     except (OSError, ValueError) as problem:
-        raise CredentialsError(f"Docker config {path} cannot be read: {problem}; check the mounted Secret") from problem
+        raise errors.InvalidCredentials(
+            f"Docker config {path} cannot be read: {problem}; check the mounted Secret"
+        ) from problem
 
 
 def parse_credentials(text: str) -> Credentials:
@@ -83,7 +75,7 @@ def parse_credentials(text: str) -> Credentials:
     Keys of ``auths`` may be hosts or the URLs ``https://HOST/v1/`` and ``/v2/``. Keys with another path are ignored.
 
     Raises:
-        CredentialsError: the text has not the form of a Docker config; it is not repeated in the message.
+        errors.InvalidCredentials: the text has not the form of a Docker config; it is not repeated in the message.
     """
     try:
         config = json.loads(text)
@@ -91,7 +83,7 @@ def parse_credentials(text: str) -> Credentials:
         helpers = {_normalise(key): str(name) for key, name in (config.get("credHelpers") or {}).items()}
         store = config.get("credsStore")
     except (ValueError, AttributeError, RecursionError) as problem:
-        raise CredentialsError(
+        raise errors.InvalidCredentials(
             'Docker config is not valid: it must be JSON like {"auths": {"HOST": {"auth": "BASE64"}}}; write it anew'
         ) from problem
     return Credentials(
@@ -102,7 +94,9 @@ def parse_credentials(text: str) -> Credentials:
 def _parse_login(host: str, entry: Mapping[str, Any]) -> Login | None:
     """Return the login in one entry of ``auths``, ``None`` for an empty entry (a helper has it)."""
     if entry.get("identitytoken") or entry.get("registrytoken"):
-        raise CredentialsError(f"registry {host}: identity tokens are not supported; use a user name and password")
+        raise errors.InvalidCredentials(
+            f"registry {host}: identity tokens are not supported; use a user name and password"
+        )
     if "username" in entry and "password" in entry:
         return Login(str(entry["username"]), str(entry["password"]))
     if not entry.get("auth"):
@@ -112,7 +106,9 @@ def _parse_login(host: str, entry: Mapping[str, Any]) -> Login | None:
     except (binascii.Error, UnicodeDecodeError, TypeError):
         colon = ""
     if not colon:
-        raise CredentialsError(f'registry {host}: its "auth" is not the base64 form of USER:PASSWORD; write it anew')
+        raise errors.InvalidCredentials(
+            f'registry {host}: its "auth" is not the base64 form of USER:PASSWORD; write it anew'
+        )
     return Login(username, password.rstrip("\0"))
 
 

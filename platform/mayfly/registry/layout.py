@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mayfly import errors
 from mayfly.image import digest as digests
 from mayfly.image import image as images
 from mayfly.image import layer, manifest, media
@@ -32,7 +33,7 @@ async def write_layout(
 
     Raises:
         errors.RegistryError: a layer could not be downloaded.
-        manifest.InvalidImage: a layer has neither content nor a ``source``.
+        errors.InvalidImage: a layer has neither content nor a ``source``.
     """
     for item in image.layers:
         target = _find_blob(path, item.digest)
@@ -44,7 +45,7 @@ async def write_layout(
             with _replace(target) as out:
                 await source.fetch_blob(out, repository=item.origin.repository, digest=item.digest, size=item.size)
         else:
-            raise manifest.InvalidImage(f"layer {item.digest} has no content here; give the registry it came from")
+            raise errors.InvalidImage(f"layer {item.digest} has no content here; give the registry it came from")
     await asyncio.to_thread(_write_ends, path, image, tag)
 
 
@@ -52,12 +53,12 @@ def read_layout(path: Path, *, tag: str = "latest") -> images.Image:
     """Return the image tagged ``tag`` in the layout at ``path``; layers read their files when asked.
 
     Raises:
-        manifest.InvalidImage: there is no such image, or a part of it is missing or damaged.
+        errors.InvalidImage: there is no such image, or a part of it is missing or damaged.
     """
     try:
         return _read_image(path, _choose(path, tag))
     except OSError as problem:
-        raise manifest.InvalidImage(f"layout {path} cannot be read: {problem}; write it again") from problem
+        raise errors.InvalidImage(f"layout {path} cannot be read: {problem}; write it again") from problem
 
 
 def _read_image(path: Path, chosen: manifest.Descriptor) -> images.Image:
@@ -70,7 +71,7 @@ def _read_image(path: Path, chosen: manifest.Descriptor) -> images.Image:
         config_bytes=config, media_type=found.media_type, config_type=found.config.media_type, received=data
     )
     if len(image.diff_ids) != len(found.layers):
-        raise manifest.InvalidImage(f"layout {path} lists other layers than its config; write it again")
+        raise errors.InvalidImage(f"layout {path} lists other layers than its config; write it again")
     layers = tuple(
         layer.Layer(
             media_type=item.media_type,
@@ -88,7 +89,7 @@ def _choose(path: Path, tag: str) -> manifest.Descriptor:
     for item in _read_index(path):
         if (item.annotations or {}).get(_TAG) == tag:
             return item
-    raise manifest.InvalidImage(f"layout {path} has no image tagged {tag!r}; write it first")
+    raise errors.InvalidImage(f"layout {path} has no image tagged {tag!r}; write it first")
 
 
 def _read_index(path: Path) -> tuple[manifest.Descriptor, ...]:
@@ -106,7 +107,7 @@ def _read_checked(path: Path, digest: str) -> bytes:
     hashed = digests.make_hash(digest)
     hashed.update(data)
     if hashed.hexdigest() != digest.partition(":")[2]:
-        raise manifest.InvalidImage(f"blob {digest} in layout {path} is damaged; remove the layout and write it again")
+        raise errors.InvalidImage(f"blob {digest} in layout {path} is damaged; remove the layout and write it again")
     return data
 
 

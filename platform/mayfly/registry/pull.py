@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import BinaryIO
 
+from mayfly import errors
 from mayfly.image import image as images
 from mayfly.image import layer, manifest, reference, tar
 from mayfly.registry import client as clients
@@ -22,7 +23,7 @@ async def pull_image(
 
     Raises:
         errors.RegistryError: it cannot be had.
-        manifest.InvalidImage: it is no image, or not for ``platform``.
+        errors.InvalidImage: it is no image, or not for ``platform``.
     """
     found, received = await _find_manifest(client, ref, platform)
     config = await client.read_blob(repository=ref.repository, digest=found.config.digest, size=_check_size(found, ref))
@@ -33,7 +34,7 @@ async def pull_image(
         received=received.data,
     )
     if len(image.diff_ids) != len(found.layers):
-        raise manifest.InvalidImage(
+        raise errors.InvalidImage(
             f"{ref} has {len(found.layers)} layers but diff ids for {len(image.diff_ids)}; push the image again"
         )
     origin = ref.with_digest(received.digest)
@@ -55,7 +56,7 @@ async def fetch_layer(client: clients.RegistryClient, item: layer.Layer, out: Bi
     if item.content is not None:
         return item
     if item.origin is None:
-        raise manifest.InvalidImage(f"layer {item.digest} has neither content nor origin; build the image again")
+        raise errors.InvalidImage(f"layer {item.digest} has neither content nor origin; build the image again")
     await client.fetch_blob(out, repository=item.origin.repository, digest=item.digest, size=item.size)
     return replace(item, content=tar.make_opener(out, item.size))
 
@@ -81,13 +82,13 @@ async def _find_manifest(
         received = await client.get_manifest(ref.with_digest(found.choose(platform).digest))
         found = manifest.parse_manifest(received.data, received.media_type)
     if isinstance(found, manifest.Index):
-        raise manifest.InvalidImage(f"{ref} is an index of indexes; name one of its images")
+        raise errors.InvalidImage(f"{ref} is an index of indexes; name one of its images")
     return found, received
 
 
 def _check_size(found: manifest.Manifest, ref: reference.ImageRef) -> int:
     if found.config.size > manifest.MAX_BYTES:
-        raise manifest.InvalidImage(
+        raise errors.InvalidImage(
             f"the config of {ref} has {found.config.size} bytes, at most {manifest.MAX_BYTES} are read"
         )
     return found.config.size

@@ -7,8 +7,8 @@ import tempfile
 
 import pytest
 
+from mayfly import errors
 from mayfly.image import artifact as artifacts
-from mayfly.image import manifest
 from mayfly.registry import artifact, pull, push
 from tests.contract.registry import make
 
@@ -45,6 +45,6 @@ async def test_manifest_is_as_the_specification_has_it(client, make_ref):
 async def test_image_is_not_taken_for_an_artifact(client, make_ref):
     """Something of another type is refused with both types."""
     await push.push_image(client, make.make_image(make.make_layer("x")), make_ref())
-    with pytest.raises(manifest.InvalidImage, match=r"config\.v1\+json, not application/vnd\.mayfly") as caught:
+    with pytest.raises(errors.InvalidImage, match=r"config\.v1\+json, not application/vnd\.mayfly") as caught:
         await artifact.pull_artifact(client, make_ref(), artifact_type=SOURCE)
     assert not caught.value.temporary

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mayfly import errors
-from mayfly.image import image, manifest, validate
+from mayfly.image import image, validate
 from mayfly.registry import layout, pull, push
 from tests.contract.registry import make
 
@@ -25,7 +25,7 @@ async def test_lazy_layers_are_downloaded(client, make_client, make_ref, tmp_pat
     ref = await push.push_image(client, made, make_ref())
     fresh = make_client(client.host)
     pulled = await pull.pull_image(fresh, ref)
-    with pytest.raises(manifest.InvalidImage, match="registry it came from"):
+    with pytest.raises(errors.InvalidImage, match="registry it came from"):
         await layout.write_layout(tmp_path, pulled)
     await layout.write_layout(tmp_path, pulled, source=fresh)
     again = await push.push_image(make_client(client.host), layout.read_layout(tmp_path), make_ref("/again"))
@@ -86,10 +86,10 @@ async def test_damaged_layout_is_refused(tmp_path):
 
 async def test_missing_image_is_named(tmp_path):
     """An absent tag and an absent file are errors of ours."""
-    with pytest.raises(manifest.InvalidImage, match="'v9'"):
+    with pytest.raises(errors.InvalidImage, match="'v9'"):
         layout.read_layout(tmp_path, tag="v9")
     made = make.make_image(make.make_layer("x"))
     await layout.write_layout(tmp_path, made)
     (tmp_path / "blobs/sha256" / made.config_digest.partition(":")[2]).unlink()
-    with pytest.raises(manifest.InvalidImage, match="cannot be read"):
+    with pytest.raises(errors.InvalidImage, match="cannot be read"):
         layout.read_layout(tmp_path)

@@ -168,7 +168,7 @@ async def test_index_gives_the_wanted_platform(client, make_ref):
     assert (await pull.pull_image(client, make_ref())).digest == images["linux/amd64"].digest
     found = await pull.pull_image(client, make_ref(), platform=manifest.Platform(os="linux", architecture="arm64"))
     assert found.digest == images["linux/arm64/v8"].digest
-    with pytest.raises(manifest.InvalidImage, match=r"linux/s390x.*offers linux/arm64/v8, linux/amd64"):
+    with pytest.raises(errors.InvalidImage, match=r"linux/s390x.*offers linux/arm64/v8, linux/amd64"):
         await pull.pull_image(client, make_ref(), platform=manifest.Platform(os="linux", architecture="s390x"))
 
 

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from mayfly.image import artifact, entry, image, manifest, media, tar, validate
+from mayfly import errors
+from mayfly.image import artifact, entry, image, media, tar, validate
 
 LAYER = tar.make_layer([entry.make_file("app/a", b"a")], created_by="mayfly code")
 OTHER = tar.make_layer([entry.make_file("app/b", b"b")])
@@ -159,7 +160,7 @@ def change_config(**parts):
 def test_unsound_images_are_found_out(made, problem):
     """Each broken invariant is named."""
     assert any(problem in sentence for sentence in validate.find_problems(made)), validate.find_problems(made)
-    with pytest.raises(manifest.InvalidImage, match="is not sound"):
+    with pytest.raises(errors.InvalidImage, match="is not sound"):
         validate.validate(made)
 
 

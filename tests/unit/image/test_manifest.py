@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from mayfly import errors
 from mayfly.image import digest, manifest, media
 
 DESCRIPTOR = {"mediaType": media.OCI_CONFIG, "digest": digest.compute_digest(b"x"), "size": 1}
@@ -53,7 +54,7 @@ def test_manifest_is_read(media_type):
 )
 def test_wrong_manifests_are_refused(data, media_type, message):
     """Each is a permanent error of ours that says what is wrong."""
-    with pytest.raises(manifest.InvalidImage, match=message) as caught:
+    with pytest.raises(errors.InvalidImage, match=message) as caught:
         manifest.parse_manifest(data, media_type)
     assert not caught.value.temporary
     assert caught.value.reason == "InvalidImage"
@@ -63,7 +64,7 @@ def test_wrong_manifests_are_refused(data, media_type, message):
 @given(some.recursive(some.none() | some.integers() | some.text(), lambda inner: some.dictionaries(some.text(), inner)))
 def test_any_json_is_read_or_refused(value):
     """No JSON makes the reader fail otherwise."""
-    with pytest.raises(manifest.InvalidImage):
+    with pytest.raises(errors.InvalidImage):
         manifest.parse_manifest(json.dumps(value).encode(), media.OCI_INDEX)
 
 
@@ -89,7 +90,7 @@ def test_index_chooses(wanted, size):
 
 def test_index_without_platforms_is_explained():
     """What an index offers is listed, even nothing."""
-    with pytest.raises(manifest.InvalidImage, match="offers nothing"):
+    with pytest.raises(errors.InvalidImage, match="offers nothing"):
         make_index().choose()
-    with pytest.raises(manifest.InvalidImage, match="offers unnamed"):
+    with pytest.raises(errors.InvalidImage, match="offers unnamed"):
         make_index(None).choose()

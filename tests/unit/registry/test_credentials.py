@@ -46,9 +46,9 @@ def test_helpers_are_refused_with_a_way_out():
     known = parse(auths={"a.example": {"auth": AUTH}, "c.example": {}}, credHelpers={"b.example": "ecr-login"})
     assert known.find("a.example")
     assert known.find("c.example") is None
-    with pytest.raises(credentials.CredentialsError, match=r"b\.example.*'ecr-login'.*auths"):
+    with pytest.raises(errors.InvalidCredentials, match=r"b\.example.*'ecr-login'.*auths"):
         known.find("b.example")
-    with pytest.raises(credentials.CredentialsError, match="'desktop'"):
+    with pytest.raises(errors.InvalidCredentials, match="'desktop'"):
         parse(credsStore="desktop").find("any.example")
 
 
@@ -68,7 +68,7 @@ def test_helpers_are_refused_with_a_way_out():
 )
 def test_wrong_configs_are_permanent_errors(text):
     """A config that cannot be used says so, without its secrets."""
-    with pytest.raises(credentials.CredentialsError) as caught:
+    with pytest.raises(errors.InvalidCredentials) as caught:
         credentials.parse_credentials(text)
     assert isinstance(caught.value, errors.RegistryError)
     assert (caught.value.temporary, caught.value.reason) == (False, "InvalidCredentials")
@@ -78,7 +78,7 @@ def test_wrong_configs_are_permanent_errors(text):
 def test_file_is_optional_but_must_be_readable(tmp_path):
     """No path means no logins; a path that is not there is an error."""
     assert credentials.load_credentials(None).find("r.example") is None
-    with pytest.raises(credentials.CredentialsError, match="missing"):
+    with pytest.raises(errors.InvalidCredentials, match="missing"):
         credentials.load_credentials(pathlib.Path(tmp_path / "missing"))
     (tmp_path / "config.json").write_text(json.dumps({"auths": {"r.example": {"auth": AUTH}}}))
     assert credentials.load_credentials(tmp_path / "config.json").find("r.example").username == "user"
