@@ -58,14 +58,14 @@ async def eventually(probe, *, seconds=PATIENCE_SECONDS):
 
 
 def make_function(namespace, name=None, *, annotations=None, **spec):  # noqa: F811
-    """Return a Function; without ``source`` it has an inline one."""
+    """Return a Function; without ``source`` it has an inline one, without ``annotations`` no controller's care."""
     return {
         "apiVersion": "mayfly.dev/v1alpha1",
         "kind": "Function",
         "metadata": {
             "namespace": namespace,
             "name": name or f"fn-{uuid.uuid4().hex[:6]}",
-            "annotations": annotations or {},
+            "annotations": annotations or {labels.CONTROLLER: "nobody"},
         },
         "spec": {"source": {"inline": {"handler.py": "def handle(request):\n    return 'ok'\n"}}} | spec,
     }

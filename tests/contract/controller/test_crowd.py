@@ -86,6 +86,7 @@ async def test_five_hundred_functions_at_once(lonely, builder):
             "KUBECONFIG": str(lonely),
             "PYTHONPATH": "platform",
             "MAYFLY_NAMESPACE": namespace,
+            "MAYFLY_CONTROLLER_NAME": "nobody",
             "MAYFLY_BUILDER_URL": builder.url,
             "MAYFLY_METRICS_PORT": "0",
         }
