@@ -53,16 +53,9 @@ def make_bootstrap(wanted: EnvoySettings, *, heap_bytes: int) -> dict[str, Any]:
             "clusters": [_make_control_cluster(wanted.xds_socket), _make_admin_cluster(wanted.envoy_admin_socket)],
         },
         "overload_manager": _make_overload_manager(heap_bytes),
-        "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "stats_flush_interval": "10s",
     }
-
-
-_RUNTIME = {
-    # Set by the overload manager, per process; the older per-listener check only warns when this is absent.
-    "re2.max_program_size.error_level": 1000,
-}
 
 
 def _make_ads() -> dict[str, Any]:

@@ -170,7 +170,7 @@ class Table:
             return
         asked = self._find_asked(verdict.versions)
         if verdict.error:
-            self._refuse(list(dict.fromkeys(asked.values())), verdict.error)
+            self._refuse(sorted(set(asked.values())), verdict.error)
         else:
             for name, key in asked.items():
                 self._entries[key].taken[name] = self._entries[key].scopes[name]
@@ -178,13 +178,18 @@ class Table:
             pass
 
     def _find_asked(self, versions: Mapping[str, str]) -> dict[str, ingress.Key]:
-        """Return whose scopes these are, by name, without those that changed again since they were sent."""
-        owners = {name: self._owner(name) for name in versions}
-        return {
-            name: owner
-            for name, owner in owners.items()
-            if owner is not None and self._entries[owner].scopes[name].version == versions[name]
-        }
+        """Return whose scopes are on trial, by name: not those that changed again, nor those that Envoy took before."""
+        found = {}
+        for name, version in versions.items():
+            owner = self._owner(name)
+            entry = None if owner is None else self._entries[owner]
+            if (
+                entry is not None
+                and entry.scopes[name].version == version
+                and entry.taken.get(name) != entry.scopes[name]
+            ):
+                found[name] = entry.subject.key
+        return found
 
     def _refuse(self, suspects: list[ingress.Key], error: str) -> None:
         """Take back what the error names, or else everything, to be tried again half by half."""

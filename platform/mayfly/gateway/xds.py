@@ -91,3 +91,5 @@ class Server:
             log.info("envoy disconnected")
             forget()
             reader.cancel()
+            if reader.done() and not reader.cancelled() and reader.exception() is not None:
+                log.error("the stream broke", exc_info=reader.exception())

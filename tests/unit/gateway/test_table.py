@@ -1,0 +1,138 @@
+"""What the table gives Envoy depends on what is, not on how it came about."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mayfly.gateway import delta, snapshot, table
+from mayfly.routing import backends, ingress, wire
+from tests.unit.routing import objects, test_golden
+
+TYPES = (wire.CLUSTER, wire.ENDPOINTS, wire.LISTENER, wire.SCOPES)
+
+INGRESSES = st.builds(
+    lambda name, hosts, service, created, visibility: objects.ingress(
+        name,
+        objects.rule(hosts, objects.path(objects.split(service)), visibility=visibility),
+        created=f"2026-01-0{created}T00:00:00Z",
+    ),
+    st.sampled_from(["a", "b", "c"]),
+    st.lists(st.sampled_from(["x.example.com", "y.example.com", "*"]), min_size=1, max_size=2, unique=True),
+    st.sampled_from(["s", "t"]),
+    st.integers(1, 3),
+    st.sampled_from(["ExternalIP", "ClusterLocal"]),
+)
+SERVICES = st.builds(
+    objects.service,
+    st.sampled_from(["s", "t"]),
+    port_name=st.sampled_from(["http", "http2"]),
+    type=st.sampled_from(["ClusterIP", "ExternalName"]),
+    externalName=st.just("far.example.net"),
+)
+SLICES = st.builds(
+    lambda service, addresses: objects.slice_(service, *addresses, port=8012),
+    st.sampled_from(["s", "t"]),
+    st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2"]), max_size=2, unique=True),
+)
+STEPS = st.lists(st.tuples(st.one_of(INGRESSES, SERVICES, SLICES), st.booleans()), max_size=12)
+
+
+def name_of(obj: dict[str, Any]) -> tuple[str, str]:
+    kind = "Ingress" if obj.get("kind") else "Slice" if "endpoints" in obj else "Service"
+    return kind, obj["metadata"]["name"]
+
+
+def feed(known: table.Table, obj: dict[str, Any], *, there: bool = True) -> None:
+    """Tell a table that an object is there, or is gone."""
+    kind, name = name_of(obj)
+    if kind == "Ingress":
+        known.put_ingress(obj) if there else known.drop_ingress(ingress.Key("shop", name))
+    elif kind == "Service":
+        known.put_service(("shop", name), backends.parse_service(obj) if there else None)
+    else:
+        service = obj["metadata"]["labels"][backends.SERVICE_LABEL]
+        known.put_slice(("shop", service), name, backends.parse_slice(obj) if there else None)
+
+
+def contents(resources: snapshot.Snapshot) -> dict[str, Any]:
+    return {
+        type_url: {name: resources.get(type_url, name).version for name in resources.names(type_url)}
+        for type_url in TYPES
+    }
+
+
+def is_sound(obj: dict[str, Any]) -> bool:
+    return "*" not in json.dumps(obj)
+
+
+@settings(deadline=None, max_examples=150)
+@given(STEPS)
+def test_every_way_leads_to_the_same_configuration(steps: list[tuple[dict[str, Any], bool]]) -> None:
+    """Any history of changes ends in what a table makes that sees only the last sound state of each object."""
+    resources = snapshot.Snapshot()
+    known = table.Table(resources, place=test_golden.PLACE)
+    final: dict[tuple[str, str], dict[str, Any]] = {}
+    for obj, there in steps:
+        feed(known, obj, there=there)
+        if not there:
+            final.pop(name_of(obj), None)
+        elif is_sound(obj):
+            final[name_of(obj)] = obj
+    fresh = snapshot.Snapshot()
+    anew = table.Table(fresh, place=test_golden.PLACE)
+    for obj in reversed(list(final.values())):
+        feed(anew, obj)
+    assert contents(resources) == contents(fresh)
+
+
+@settings(deadline=None, max_examples=50)
+@given(STEPS)
+def test_only_what_differs_is_told(steps: list[tuple[dict[str, Any], bool]]) -> None:
+    """Who follows the changes ends with the snapshot; the same object twice changes nothing."""
+    resources = snapshot.Snapshot()
+    seen: dict[tuple[str, str], str | None] = {}
+
+    def follow(type_url: str, name: str) -> None:
+        found = resources.get(type_url, name)
+        seen[type_url, name] = found.version if found else None
+
+    resources.observe(follow)
+    known = table.Table(resources, place=test_golden.PLACE)
+    for obj, there in steps:
+        feed(known, obj, there=there)
+        before = dict(seen)
+        seen.clear()
+        feed(known, obj, there=there)
+        assert not seen
+        seen.update(before)
+    followed = {key: version for key, version in seen.items() if version is not None}
+    held = {
+        (type_url, name): version for type_url, names in contents(resources).items() for name, version in names.items()
+    }
+    assert held == followed
+
+
+def test_a_refused_group_is_tried_by_halves() -> None:
+    """Of eight routes refused without a name the one to blame is found and left out, the others are in."""
+    resources = snapshot.Snapshot()
+    known = table.Table(resources, place=test_golden.PLACE)
+    for number in range(8):
+        rule = objects.rule([f"h{number}.example.com"], objects.path(objects.split("s")), visibility="ExternalIP")
+        known.put_ingress(objects.ingress(f"n{number}", rule))
+    bad = {"public/h5.example.com", "internal/h5.example.com"}
+    told: dict[str, str] = {}
+    for _ in range(30):
+        now = contents(resources)[wire.SCOPES]
+        changed = {name: version for name, version in now.items() if told.get(name) != version}
+        if not changed and told.keys() == now.keys():
+            break
+        error = "something is wrong" if bad & set(changed) else ""
+        told = {name: told.get(name, "") for name in now} | (dict.fromkeys(changed, "") if error else changed)
+        known.conclude(delta.Verdict(wire.SCOPES, changed, error))
+    assert len(told) == 14
+    assert known.finding(ingress.Key("shop", "n5")).reason == "RefusedByProxy"
+    assert all(known.finding(ingress.Key("shop", f"n{number}")) is None for number in range(8) if number != 5)
