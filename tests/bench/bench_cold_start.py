@@ -34,7 +34,7 @@ async def run(cluster: client.Cluster, env: dict[str, str]) -> None:
         names = [f"sleeper-{number}" for number in range(FUNCTIONS)]
         hosts = {}
         for name in names:
-            function = stage.make_function(namespace, name, CODE, scaling={"idle": "6s"})
+            function = stage.make_function(namespace, name, CODE, scaling={"idle": "6s"}, resources={"cpu": "20m"})
             await cluster.apply(function, manager=stage.MANAGER)
         for name in names:
             ready = await stage.wait_ready(cluster, kinds.FUNCTION, namespace, name)

@@ -56,12 +56,12 @@ async def run(config: settings.ControllerSettings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serve(state: metrics.State, *, port: int) -> AsyncIterator[int]:
-    """Answer probes and scrapes on ``port`` (0 takes a free one) and give the port."""
+async def serve(state: metrics.State, *, port: int, host: str | None = None) -> AsyncIterator[int]:
+    """Answer probes and scrapes on ``port`` (0 takes a free one) and give the port; ``None`` is every address."""
     runner = web.AppRunner(metrics.make_app(state), access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, port=port)
+        site = web.TCPSite(runner, host=host, port=port)
         await site.start()
         address: tuple[str, int] = runner.addresses[0]
         yield address[1]

@@ -94,7 +94,10 @@ async def test_nobody_there(tmp_path):
 async def test_probes_and_figures():
     """Ready once prepared, leading or not; the figures are there from the start."""
     state = metrics.State()
-    async with process.serve(state, port=0) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+    async with (
+        process.serve(state, port=0, host="127.0.0.1") as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+    ):
 
         async def get(path):
             async with session.get(path) as response:
