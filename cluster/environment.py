@@ -32,7 +32,7 @@ def write(places: layout.Layout, *, kubeconfig: str, variables: Mapping[str, str
 def remove(places: layout.Layout) -> None:
     """Remove what write() wrote, and the directory if nothing else is in it."""
     bin_directory = places.output / "bin"
-    for path in [places.kubeconfig, places.output / "env", *bin_directory.glob("*")]:
+    for path in [places.kubeconfig, places.output / "env", places.output / "image.json", *bin_directory.glob("*")]:
         path.unlink(missing_ok=True)
     for directory in (bin_directory, places.output):
         if directory.is_dir() and not any(directory.iterdir()):

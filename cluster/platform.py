@@ -60,7 +60,7 @@ def hash_files(root: Path, names: Iterable[str], *, extra: str = "") -> str:
 def build_image(places: layout.Layout, key: str) -> None:
     """Build the platform's image and keep its reference beside the kubeconfig."""
     out = places.output / "image.new"
-    argv = [
+    argv: list[str | Path] = [
         python(places),
         "-m",
         "mayfly.build.platform_image",
@@ -95,10 +95,10 @@ def install(places: layout.Layout, image: str, key: str, node_port: int | None) 
     _apply_namespace(places)
     values = places.state / "values.json"
     values.write_text(json.dumps(make_values(places.registry, image, key=key, node_port=node_port), indent=1))
-    argv = [
-        places.output / "bin" / "helm", "upgrade", RELEASE, places.clone / "charts" / "mayfly", "--install",
-        "--kubeconfig", places.admin_kubeconfig, "--namespace", NAMESPACE, "--values", values, "--wait",
-        "--take-ownership", "--timeout", "180s",
+    _settle_release(places)
+    argv: list[str | Path] = [
+        *_helm(places), "upgrade", RELEASE, places.clone / "charts" / "mayfly", "--install", "--values", values,
+        "--wait", "--take-ownership", "--timeout", "180s",
     ]  # fmt: skip
     try:
         commands.run(argv, log=places.logs / "helm.log")
@@ -106,6 +106,23 @@ def install(places: layout.Layout, image: str, key: str, node_port: int | None) 
         pods = kubectl.read(places, "-n", NAMESPACE, "get", "pods", "-o", "wide")
         events = kubectl.read(places, "-n", NAMESPACE, "get", "events", "--sort-by=.lastTimestamp")
         raise errors.ClusterError(f"{error}\n{pods}\n{events[-1500:]}") from error
+
+
+def _settle_release(places: layout.Layout) -> None:
+    """Take back an installation or upgrade that was cut off; helm refuses to go on from there by itself."""
+    try:
+        status = json.loads(commands.output([*_helm(places), "status", RELEASE, "--output", "json"]))["info"]["status"]
+    except errors.CommandFailed:
+        return  # nothing is installed
+    if status == "pending-install":
+        commands.run([*_helm(places), "uninstall", RELEASE, "--wait"], log=places.logs / "helm.log")
+    elif status.startswith("pending-"):
+        commands.run([*_helm(places), "rollback", RELEASE], log=places.logs / "helm.log")
+
+
+def _helm(places: layout.Layout) -> list[str | Path]:
+    program = places.output / "bin" / "helm"
+    return [program, "--kubeconfig", places.admin_kubeconfig, "--namespace", NAMESPACE]
 
 
 def make_values(registry: str, image: str, *, key: str, node_port: int | None) -> dict[str, object]:
@@ -195,7 +212,16 @@ def call_sample(places: layout.Layout, report: progress.Reporter) -> None:
     """Call the first sample through the gateway and say how to go on."""
     url = kubectl.read(places, "-n", SHOP, "get", "function", "hello", "-o", "jsonpath={.status.url}").strip()
     host = url.partition("://")[2]
-    argv = ["curl", "--fail", "--silent", "--show-error", "--max-time", "60", "--header", f"Host: {host}"]
+    argv: list[str | Path] = [
+        "curl",
+        "--fail",
+        "--silent",
+        "--show-error",
+        "--max-time",
+        "60",
+        "--header",
+        f"Host: {host}",
+    ]
     answer = commands.output([*argv, f"{places.gateway}/?name=Mayfly"])
     report.say(f"""
   $ curl -H 'Host: {host}' '{places.gateway}/?name=Mayfly'

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from mayfly import settings
 from mayfly.api import app as api_app
 from mayfly.cli import reference
+from mayfly.gateway import bootstrap
 from mayfly.model import crd
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -29,6 +30,7 @@ def render_settings() -> str:
         "Controller": settings.ControllerSettings,
         "Builder": settings.BuilderSettings,
         "Gateway": settings.GatewaySettings,
+        "Envoy": bootstrap.EnvoySettings,
         "API": settings.ApiSettings,
     }.items():
         parts.append(f"## {title}\n\n| variable | default | meaning |\n| --- | --- | --- |")
