@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 UV_VERSION := 0.13.8
-WITH_CLUSTER := test -f .cluster/env && source .cluster/env;
+WITH_CLUSTER := test -f .cluster/env || { echo "no cluster here: run make up" >&2; exit 1; }; source .cluster/env;
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -29,7 +29,7 @@ status: ## what runs
 test: unit up contract e2e ## unit, contract and end-to-end tests (brings the cluster up)
 
 unit: .venv/.ready ## pure rooms, in seconds
-	@$(BIN)/python -m pytest tests/unit -q
+	@$(BIN)/python -m pytest tests/unit platform cluster --doctest-modules -q
 
 contract: .venv/.ready ## edges against a real API server, registry and Envoy
 	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/contract -q
@@ -68,8 +68,8 @@ crd: generate ## write the CRD from the model
 lock: .venv/.ready ## pin dependencies anew
 	@requirements/lock $(BIN)/uv
 
-chart: ## helm lint and schema validation of the rendered chart
-	@$(PYTHON) -m cluster tools && $(WITH_CLUSTER) charts/check
+chart: .venv/.ready ## helm lint and schema validation of the rendered chart
+	@$(WITH_CLUSTER) charts/check
 
 image: .venv/.ready ## build the platform's image with our own image rooms and push it to $REGISTRY
 	@$(WITH_CLUSTER) $(BIN)/python -m mayfly.build.platform_image --registry "$$REGISTRY/mayfly" --insecure
