@@ -7,9 +7,10 @@ UV_VERSION := 0.13.8
 WITH_CLUSTER := test -f .cluster/env || { echo "no cluster here: run make up" >&2; exit 1; }; source .cluster/env;
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 18
 
 .venv/.ready: requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv; }
 	@$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.lock --python $(BIN)/python
 	@$(BIN)/uv pip install --quiet --no-deps --editable . --python $(BIN)/python
