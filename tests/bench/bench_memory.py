@@ -10,7 +10,7 @@ NODE = SUMMARY = kinds.Kind(group="", version="v1", plural="nodes", namespaced=F
 
 
 async def run(cluster: client.Cluster, env: dict[str, str]) -> None:
-    """Print resident memory of every platform container and their sum."""
+    """Print the working set of every platform container, what the kubelet counts against a limit, and their sum."""
     nodes = await cluster.list(NODE)
     total = 0.0
     parts: dict[str, float] = {}
@@ -20,9 +20,9 @@ async def run(cluster: client.Cluster, env: dict[str, str]) -> None:
             if pod["podRef"]["namespace"] != NAMESPACE:
                 continue
             for container in pod["containers"]:
-                megabytes = container["memory"]["rssBytes"] / 1e6
+                megabytes = container["memory"]["workingSetBytes"] / 1e6
                 parts[container["name"]] = round(parts.get(container["name"], 0) + megabytes, 1)
                 total += megabytes
     figures.print_figure(
-        "idle_memory", total, "MB", goal=400, partner={"name": "resident memory by container", "value": parts}
+        "idle_memory", total, "MB", goal=400, partner={"name": "working set by container", "value": parts}
     )
