@@ -9,10 +9,11 @@ import signal
 from typing import Any
 
 import aiohttp
+from pydantic import Field
 
 from mayfly import settings
 from mayfly.cluster import client, kinds, lease, queue, watch
-from mayfly.gateway import health, probe, publish, snapshot, table, xds
+from mayfly.gateway import health, probe, publish, snapshot, table, vault, xds
 from mayfly.model import names
 from mayfly.routing import backends, edge, ingress
 
@@ -21,17 +22,25 @@ log = logging.getLogger(__name__)
 WORKERS = 8
 
 
-def make_edge(config: settings.GatewaySettings) -> edge.Edge:
+class ControlSettings(settings.GatewaySettings):
+    """Settings of the control process."""
+
+    tls_enabled: bool = Field(True, description="Terminate TLS; control then reads the Secrets that ingresses name.")
+    secure_port: int = Field(8443, description="Port of Envoy's TLS listener.")
+
+
+def make_edge(config: ControlSettings) -> edge.Edge:
     """Return where the gateway stands by its settings."""
     return edge.Edge(
         public_port=config.public_port,
         internal_port=config.internal_port,
         public_host=config.public_service,
         internal_host=config.internal_service,
+        secure_port=config.secure_port if config.tls_enabled else None,
     )
 
 
-async def run(config: settings.GatewaySettings) -> None:
+async def run(config: ControlSettings) -> None:
     """Run until cancelled. Envoy is served once everything has been seen: never a part of the routes."""
     place = make_edge(config)
     attention: queue.WorkQueue[ingress.Key] = queue.WorkQueue(name="ingresses")
@@ -45,10 +54,15 @@ async def run(config: settings.GatewaySettings) -> None:
         asyncio.TaskGroup() as group,
     ):
         caches = make_caches(cluster, known, attention, ingress_class=config.ingress_class)
+        certificates = vault.Vault(cluster, known.keys) if config.tls_enabled else None
+        if certificates is not None:
+            group.create_task(certificates.run())
         for cache in caches:
             group.create_task(cache.run())
         for cache in caches:
             await cache.synced()
+        if certificates is not None:
+            await certificates.settled()
         server = state.server = xds.Server(resources, socket=config.xds_socket, on_verdict=known.conclude)
         await server.start()
         state.serving = True
@@ -143,7 +157,7 @@ def _trim_ingress(obj: watch.Object, ingress_class: str) -> watch.Object:
     return watch.drop_managed_fields(obj)
 
 
-def run_until_signalled(config: settings.GatewaySettings) -> None:
+def run_until_signalled(config: ControlSettings) -> None:
     """Run in this thread until SIGTERM or SIGINT asks to stop."""
 
     async def main() -> None:

@@ -21,7 +21,7 @@ from mayfly.routing import wire
 log = logging.getLogger(__name__)
 
 WILDCARD = "*"
-ORDER = (wire.CLUSTER, wire.ENDPOINTS, wire.LISTENER, wire.SCOPES)
+ORDER = (wire.CLUSTER, wire.ENDPOINTS, wire.SECRET, wire.LISTENER, wire.SCOPES)
 _WILDCARD_TYPES = frozenset({wire.CLUSTER, wire.LISTENER, wire.SCOPES})
 _UNKNOWN = ""
 """Version of a resource that Envoy refused, together with others: it may have it or not."""
@@ -173,6 +173,9 @@ class Stream:
         removed: list[str] = []
         wait: set[str] = set()
         for name in sorted(subscription.dirty):
+            if type_url == wire.SECRET and changed:
+                wait.add(name)  # one at a time: Envoy's verdict does not say which of several it refused
+                continue
             resource = self._resources.get(type_url, name)
             if resource is not None and subscription.sent.get(name) != resource.version:
                 changed.append(resource)

@@ -25,7 +25,7 @@ DEADLINE_SECONDS = 45.0
 """Longest wait for requests under way; the pod's grace period must be longer."""
 STEP_SECONDS = 0.5
 ADMIN_SECONDS = 5.0
-ACTIVE = re.compile(r"^http\.(?:public|internal)\.downstream_rq_active: (\d+)$", re.MULTILINE)
+ACTIVE = re.compile(r"^http\.(?:public|internal|secure)\.downstream_rq_active: (\d+)$", re.MULTILINE)
 
 
 class _Admin(http.client.HTTPConnection):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterable
 
 import aiohttp
@@ -10,6 +11,17 @@ import aiohttp
 from mayfly.routing import edge, ingress, questions, status
 
 PROBE_SECONDS = 1.0
+
+
+def _make_tls() -> ssl.SSLContext:
+    """Believe any certificate: asked is whether this version of the route serves, and the user's CA is unknown here."""
+    made = ssl.create_default_context()
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+_TLS = _make_tls()
 
 
 class Prober:
@@ -30,13 +42,19 @@ class Prober:
         return status.waiting(objections[0]) if objections else status.SERVING
 
     async def _ask(self, subject: ingress.Ingress, address: str, question: questions.Question) -> str:
-        port = self._place.public_port if question.listener == "public" else self._place.internal_port
+        port = self._place.port(question.listener)
         host = f"[{address}]" if ":" in address else address
-        url = f"http://{host}:{port}{question.path}"
+        secure = question.listener == "secure"
+        url = f"{'https' if secure else 'http'}://{host}:{port}{question.path}"
         headers = {**question.headers, "Host": question.host, "Connection": "close"}
         try:
             async with self._session.get(
-                url, headers=headers, allow_redirects=False, timeout=aiohttp.ClientTimeout(total=PROBE_SECONDS)
+                url,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=PROBE_SECONDS),
+                ssl=_TLS,
+                server_hostname=question.host if secure else None,
             ) as response:
                 objection = questions.judge(subject, {name.lower(): value for name, value in response.headers.items()})
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mayfly import errors
-from mayfly.gateway import delta, snapshot
+from mayfly.gateway import delta, keyring, snapshot
 from mayfly.routing import backends, edge, ingress, listeners, routes, status, wire
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,11 @@ class _Entry:
     scopes: dict[str, wire.Resource]
     taken: dict[str, wire.Resource]
     refused: str = ""
+
+    @property
+    def certificates(self) -> dict[str, ingress.SecretName]:
+        """Return the Secret of each host that is served over TLS."""
+        return dict(self.subject.tls)
 
     def effective(self, name: str) -> wire.Resource | None:
         """Return what Envoy should have for a scope: a version it refused is replaced by the last one it took."""
@@ -63,10 +68,14 @@ class Table:
         self._ports: dict[ServiceKey, set[ingress.Backend]] = {}
         self._trials: collections.deque[list[ingress.Key]] = collections.deque()
         """Groups of refused ingresses, tried again one group at a time to find the one to blame."""
+        self.keys = keyring.Keyring(resources, on_finding=self._find_for_secret, on_change=self._promise_listener)
+        """The certificates."""
+        self._secured: dict[ingress.SecretName, set[ingress.Key]] = {}
+        """Who names a Secret."""
         self.refusals = 0
         """How often Envoy refused something since the start."""
-        for listener in routes.LISTENERS:
-            resources.put(listeners.make_listener(listener, place))
+        resources.put(listeners.make_listener("public", place))
+        resources.put(listeners.make_listener("internal", place))
 
     # Ingresses
 
@@ -85,6 +94,7 @@ class Table:
         taken = before.taken if before else {}
         self._entries[key] = _Entry(subject, scopes=routes.make_scopes(subject), taken=taken)
         self._use_backends(key, before.subject.backends if before else frozenset(), subject.backends)
+        self._use_secrets(key, before.subject.secrets if before else frozenset(), subject.secrets)
         self._claim(key, before.scopes if before else {}, self._entries[key].scopes)
 
     def drop_ingress(self, key: ingress.Key) -> None:
@@ -94,6 +104,7 @@ class Table:
         if entry is not None:
             self._claim(key, entry.scopes, {})
             self._use_backends(key, entry.subject.backends, frozenset())
+            self._use_secrets(key, entry.subject.secrets, frozenset())
             del self._entries[key]
 
     def finding(self, key: ingress.Key) -> status.Finding | None:
@@ -111,7 +122,14 @@ class Table:
                 host = routes.host_of(name)
                 text = f"host {host!r} is served by the older ingress {owner}; remove the host from one of the two"
                 return status.Finding("HostTaken", text, failed=True)
-        return None
+        return self._certificate_finding(entry.subject)
+
+    def _certificate_finding(self, subject: ingress.Ingress) -> status.Finding | None:
+        if subject.tls and self._place.secure_port is None:
+            text = "this gateway terminates no TLS; remove spec.tls, or set the chart's value gateway.tls.enabled"
+            return status.Finding("TLSDisabled", text, failed=True)
+        found = (self.keys.finding(secret) for secret in sorted(subject.secrets))
+        return next((finding for finding in found if finding is not None), None)
 
     def get(self, key: ingress.Key) -> ingress.Ingress | None:
         """Return the ingress as last read sound."""
@@ -166,6 +184,8 @@ class Table:
         if verdict.error:
             self.refusals += 1
             log.error("envoy refused %s: %s", verdict.type_url.rsplit(".", 1)[-1], verdict.error)
+        if verdict.type_url == wire.SECRET:
+            self.keys.conclude(verdict.versions, verdict.error)
         if verdict.type_url != wire.SCOPES:
             return
         asked = self._find_asked(verdict.versions)
@@ -243,6 +263,27 @@ class Table:
             self._resources.remove(wire.SCOPES, name)
         else:
             self._resources.put(resource)
+        if routes.listener_of(name) == "secure":
+            self._promise_listener()
+
+    def _promise_listener(self) -> None:
+        self._resources.promise(wire.LISTENER, "secure", self._make_secure_listener)
+
+    def _make_secure_listener(self) -> wire.Resource | None:
+        """Make the listener for all hosts whose owner has a certificate for them that Envoy can use."""
+        found = {}
+        for name in self._claims:
+            owner = self._owner(name) if routes.listener_of(name) == "secure" else None
+            if owner is not None:
+                host = routes.host_of(name)
+                secret = self._entries[owner].certificates[host]
+                if self.keys.is_sound(secret):
+                    found[host] = secret
+        return listeners.make_secure_listener(self._place, found)
+
+    def _find_for_secret(self, secret: ingress.SecretName) -> None:
+        for key in self._secured.get(secret, ()):
+            self._on_finding(key)
 
     def _owner(self, name: str) -> ingress.Key | None:
         """Return the ingress that has a scope: the oldest of those that ask for it."""
@@ -264,6 +305,18 @@ class Table:
             self._users[backend].discard(key)
             if not self._users[backend]:
                 self._retire_backend(backend)
+
+    def _use_secrets(
+        self, key: ingress.Key, before: frozenset[ingress.SecretName], after: frozenset[ingress.SecretName]
+    ) -> None:
+        for secret in after - before:
+            self._secured.setdefault(secret, set()).add(key)
+            self.keys.want(secret)
+        for secret in before - after:
+            self._secured[secret].discard(key)
+            if not self._secured[secret]:
+                del self._secured[secret]
+                self.keys.forget(secret)
 
     def _publish_backend(self, backend: ingress.Backend) -> None:
         service = self._services.get((backend.namespace, backend.service))

@@ -25,6 +25,17 @@ _UNSETTABLE = frozenset({"host", "content-length", "transfer-encoding", "connect
 """Headers that frame or address a message: setting one would break it, and Envoy refuses ``host``."""
 MAX_HOST = 253
 
+
+class SecretName(NamedTuple):
+    """Name a Secret of type ``kubernetes.io/tls``."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
 Visibility = Literal["ExternalIP", "ClusterLocal"]
 Headers = tuple[tuple[str, str], ...]
 """Header names and values, sorted by name."""
@@ -91,11 +102,18 @@ class Ingress:
     version: str
     redirect: bool
     rules: tuple[Rule, ...]
+    tls: tuple[tuple[str, SecretName], ...] = ()
+    """Hosts that are served over TLS, sorted, each with the Secret of its certificate."""
 
     @property
     def backends(self) -> frozenset[Backend]:
         """Return every backend that gets traffic."""
         return frozenset(split.backend for rule in self.rules for path in rule.paths for split in path.splits)
+
+    @property
+    def secrets(self) -> frozenset[SecretName]:
+        """Return the Secrets of all its certificates."""
+        return frozenset(secret for _, secret in self.tls)
 
 
 def ingress_class(obj: Mapping[str, Any]) -> str | None:
@@ -111,13 +129,35 @@ def parse_ingress(obj: Mapping[str, Any]) -> Ingress:
         errors.InvalidRoute: a host, path, header or split cannot be served; names the value and the rule.
     """
     metadata, spec = obj["metadata"], obj.get("spec") or {}
+    rules = tuple(_parse_rule(rule) for rule in spec.get("rules") or ())
     return Ingress(
         key=Key(metadata["namespace"], metadata["name"]),
         created=metadata.get("creationTimestamp") or "",
         version=fingerprint.ingress_hash(obj),
         redirect=spec.get("httpOption") == "Redirected",
-        rules=tuple(_parse_rule(rule) for rule in spec.get("rules") or ()),
+        rules=rules,
+        tls=_parse_tls(spec.get("tls") or (), rules, namespace=metadata["namespace"]),
     )
+
+
+def _parse_tls(entries: Any, rules: tuple[Rule, ...], *, namespace: str) -> tuple[tuple[str, SecretName], ...]:
+    """Return the Secret of each host served over TLS; an entry without hosts means all, the first entry counts."""
+    public = {host for rule in rules if rule.visibility == "ExternalIP" for host in rule.hosts}
+    local = {host for rule in rules for host in rule.hosts} - public
+    found: dict[str, SecretName] = {}
+    for entry in entries:
+        hosts = {_parse_host(host) for host in entry.get("hosts") or public}
+        if not entry.get("secretName"):
+            raise errors.InvalidRoute(f"tls of {sorted(hosts)} names no Secret; set secretName")
+        if hosts & local:
+            raise errors.InvalidRoute(
+                f"tls of the cluster-local host {min(hosts & local)!r} is not served; remove it, in Knative by "
+                "cluster-local-domain-tls: Disabled in config-network"
+            )
+        secret = SecretName(entry.get("secretNamespace") or namespace, entry["secretName"])
+        for host in hosts & public:
+            found.setdefault(host, secret)
+    return tuple(sorted(found.items()))
 
 
 def _parse_rule(rule: Mapping[str, Any]) -> Rule:

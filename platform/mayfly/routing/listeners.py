@@ -6,7 +6,8 @@ Limits follow Envoy's edge guide
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import address_pb2, config_source_pb2, extension_pb2, protocol_pb2
@@ -15,13 +16,19 @@ from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
+from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb2
 from envoy.type.matcher.v3 import http_inputs_pb2
 from google.protobuf import any_pb2, wrappers_pb2
 
-from mayfly.routing import edge, routes, wire
+from mayfly.routing import certificates, edge, ingress, routes, wire
 
+HANDSHAKE_SECONDS = 10
+"""A client that needs longer for its TLS handshake is hung up on."""
+CERTIFICATE_SECONDS = 5
+"""A changed listener waits so long for the certificates of its new hosts."""
 HEADERS_SECONDS = 10
 """A client that needs longer to say what it wants is answered 408."""
 REQUEST_SECONDS = 300
@@ -52,23 +59,61 @@ STRANGERS_NAMES = (
 and the probe headers stay: Knative gives them to clients."""
 
 
-def make_listener(listener: routes.Listener, place: edge.Edge) -> wire.Resource:
+def make_listener(listener: Literal["public", "internal"], place: edge.Edge) -> wire.Resource:
     """Return a listener that takes the routes of its own scopes."""
-    manager = listener_components_pb2.Filter(
-        name="envoy.filters.network.http_connection_manager", typed_config=_pack(_make_manager(listener))
-    )
-    port = place.public_port if listener == "public" else place.internal_port
-    made = listener_pb2.Listener(
-        name=listener,
-        address=address_pb2.Address(socket_address=address_pb2.SocketAddress(address=place.address, port_value=port)),
-        filter_chains=[listener_components_pb2.FilterChain(filters=[manager])],
-        per_connection_buffer_limit_bytes=wrappers_pb2.UInt32Value(value=BUFFER_BYTES),
-    )
+    made = _make_bare(listener, place)
+    made.filter_chains.add(filters=[_make_filter(listener)])
     return wire.pack(wire.LISTENER, listener, wire.serialise(made))
 
 
+def make_secure_listener(place: edge.Edge, secrets: Mapping[str, ingress.SecretName]) -> wire.Resource | None:
+    """Return the listener that terminates TLS; ``secrets`` says whose certificate each host shows.
+
+    ``None`` when there is nothing to serve. One filter chain for each Secret, chosen by the name that the client asks
+    for (SNI): a client that asks for another name, or for none, is hung up on. A chain says only where its
+    certificate comes from, and which hosts it is for stands beside the chains, so neither a new certificate nor a
+    further host touches a connection.
+    """
+    if place.secure_port is None or not secrets:
+        return None
+    made = _make_bare("secure", place)
+    made.listener_filters.add(name="envoy.filters.listener.tls_inspector").typed_config.CopyFrom(_pack(_INSPECTOR))
+    http = _make_filter("secure")
+    source = _ads()
+    # A certificate that does not come must not hold up the chains of all others.
+    source.initial_fetch_timeout.FromSeconds(CERTIFICATE_SECONDS)
+    for secret in sorted(set(secrets.values())):
+        chain = made.filter_chains.add(name=str(secret), filters=[http])
+        chain.transport_socket.name = "envoy.transport_sockets.tls"
+        chain.transport_socket.typed_config.CopyFrom(_pack(certificates.make_context(secret, source=source)))
+        chain.transport_socket_connect_timeout.FromSeconds(HANDSHAKE_SECONDS)
+    tree = made.filter_chain_matcher.matcher_tree
+    tree.input.name = "server-name"
+    tree.input.typed_config.CopyFrom(_pack(network_inputs_pb2.ServerNameInput()))
+    for host, secret in sorted(secrets.items()):
+        action = tree.exact_match_map.map[host].action
+        action.name = str(secret)
+        action.typed_config.CopyFrom(_pack(wrappers_pb2.StringValue(value=str(secret))))
+    return wire.pack(wire.LISTENER, "secure", wire.serialise(made))
+
+
+def _make_bare(listener: routes.Listener, place: edge.Edge) -> listener_pb2.Listener:
+    port = place.port(listener)
+    return listener_pb2.Listener(
+        name=listener,
+        address=address_pb2.Address(socket_address=address_pb2.SocketAddress(address=place.address, port_value=port)),
+        per_connection_buffer_limit_bytes=wrappers_pb2.UInt32Value(value=BUFFER_BYTES),
+    )
+
+
+def _make_filter(listener: routes.Listener) -> listener_components_pb2.Filter:
+    return listener_components_pb2.Filter(
+        name="envoy.filters.network.http_connection_manager", typed_config=_pack(_make_manager(listener))
+    )
+
+
 def _make_manager(listener: routes.Listener) -> hcm_pb2.HttpConnectionManager:
-    public = listener == "public"
+    public = listener != "internal"
     manager = hcm_pb2.HttpConnectionManager(
         stat_prefix=listener,
         scoped_routes=_make_scoped_routes(),
@@ -101,7 +146,7 @@ def _make_manager(listener: routes.Listener) -> hcm_pb2.HttpConnectionManager:
 def _make_scoped_routes() -> hcm_pb2.ScopedRoutes:
     """Find routes by listener and host, without its port; the function still sees the port.
 
-    Both listeners say exactly the same here, so that they share one set of routes in Envoy's memory.
+    All listeners say exactly the same here, so that they share one set of routes in Envoy's memory.
     """
     made = hcm_pb2.ScopedRoutes(name="routes", rds_config_source=_ads())
     made.scoped_rds.scoped_rds_config_source.CopyFrom(_ads())
@@ -143,7 +188,7 @@ def _make_common(*, public: bool) -> protocol_pb2.HttpProtocolOptions:
 
 def _make_hygiene(listener: routes.Listener) -> extension_pb2.TypedExtensionConfig:
     """Remove headers that the caller has no right to set, before anything else reads them, and name the listener."""
-    public = listener == "public"
+    public = listener != "internal"
     mutation = header_mutation_pb2.HeaderMutation()
     for prefix in FORGED_PREFIXES + (STRANGERS_PREFIXES if public else ()):
         removal = mutation_rules_pb2.HeaderMutation.RemoveOnMatch()
@@ -181,4 +226,5 @@ function envoy_on_request(handle)
   handle:clearRouteCache()
 end
 """
+_INSPECTOR = tls_inspector_pb2.TlsInspector()
 _ROUTER = router_pb2.Router(suppress_envoy_headers=True)

@@ -7,18 +7,18 @@ delivered, is built anew at every change (``docs/gateway-design.md`` has the fig
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from google.protobuf import wrappers_pb2
 
-from mayfly.routing import ingress, wire
+from mayfly.routing import edge, ingress, wire
 
-Listener = Literal["public", "internal"]
-LISTENERS: tuple[Listener, ...] = ("public", "internal")
+Listener = edge.Listener
+LISTENERS = edge.LISTENERS
 
 HASH_HEADER = "k-network-hash"
 """Knative's header that asks which version of a route serves (``networking/pkg/http/header``)."""
@@ -42,9 +42,16 @@ def visible_rules(subject: ingress.Ingress, listener: Listener) -> tuple[ingress
     """Return the rules that ``listener`` may serve.
 
     The internal listener serves all of them, so that callers inside may use a public name; the public one serves
-    no cluster-local rule.
+    no cluster-local rule, the secure one of the public rules the hosts that have a certificate.
     """
-    return tuple(rule for rule in subject.rules if listener == "internal" or rule.visibility == "ExternalIP")
+    if listener == "internal":
+        return subject.rules
+    public = tuple(rule for rule in subject.rules if rule.visibility == "ExternalIP")
+    if listener == "public":
+        return public
+    secured = {host for host, _ in subject.tls}
+    hosts = (tuple(host for host in rule.hosts if host in secured) for rule in public)
+    return tuple(dataclasses.replace(rule, hosts=kept) for rule, kept in zip(public, hosts, strict=True) if kept)
 
 
 def make_scopes(subject: ingress.Ingress) -> dict[str, wire.Resource]:
@@ -80,6 +87,11 @@ def make_scope(listener: Listener, host: str, route_configuration: bytes) -> wir
 def host_of(scope: str) -> str:
     """Return the host of a scope by its name."""
     return scope.rsplit("/", 1)[1]
+
+
+def listener_of(scope: str) -> str:
+    """Return the listener of a scope by its name."""
+    return scope.split("/", 1)[0]
 
 
 def _make_key(listener: Listener, host: str) -> scoped_route_pb2.ScopedRouteConfiguration.Key:

@@ -15,6 +15,7 @@ from typing import Any
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
+SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105  (a type)
 SCOPES = "type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration"
 
 _ANY_TYPE_URL, _ANY_VALUE = 1, 2

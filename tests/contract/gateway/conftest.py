@@ -64,11 +64,12 @@ class Gateway:
     """Envoy, its control, and the functions behind it."""
 
     def __init__(self, directory: Path, session: aiohttp.ClientSession) -> None:
-        self.public, self.internal, self.metrics = free_ports(3)
+        self.public, self.internal, self.secure, self.metrics = free_ports(4)
         self.place = edge.Edge(
             address="127.0.0.1",
             public_port=self.public,
             internal_port=self.internal,
+            secure_port=self.secure,
             public_host="mayfly-gateway.mayfly-system.svc.cluster.local",
             internal_host="mayfly-gateway-internal.mayfly-system.svc.cluster.local",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import sys
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 
 from mayfly.cluster import client, kinds
-from tests.contract.gateway import conftest
+from mayfly.gateway import vault
+from mayfly.routing import certificates
+from tests.contract.gateway import conftest, test_tls
 from tests.unit.routing import objects
 
 MANAGER = "contract-test"
@@ -75,6 +78,7 @@ async def process(gateway: conftest.Gateway, cluster_env: dict[str, str], tmp_pa
         "MAYFLY_XDS_SOCKET": str(gateway.socket),
         "MAYFLY_PUBLIC_PORT": str(gateway.public),
         "MAYFLY_INTERNAL_PORT": str(gateway.internal),
+        "MAYFLY_SECURE_PORT": str(gateway.secure),
         "MAYFLY_METRICS_PORT": str(metrics),
         "MAYFLY_PUBLIC_SERVICE": f"public.{namespace}.svc.cluster.local",
         "MAYFLY_INTERNAL_SERVICE": f"internal.{namespace}.svc.cluster.local",
@@ -162,6 +166,42 @@ async def test_a_killed_process_costs_nothing(process: Process) -> None:
         return (await process.gateway.call(old))[0] == 404
 
     await conftest.until(gone)
+
+
+def make_secret(certificate: certificates.Certificate, **labels: str) -> dict[str, Any]:
+    parts = {"tls.crt": certificate.chain, "tls.key": certificate.key}
+    data = {part: base64.b64encode(content).decode() for part, content in parts.items()}
+    return {"metadata": {"name": "certificate", "labels": labels}, "type": "kubernetes.io/tls", "data": data}
+
+
+@pytest.mark.parametrize("labels", [{}, {vault.LABEL: "test"}], ids=["by name", "with Knative's label"])
+async def test_a_secret_is_found_and_followed(process: Process, labels: dict[str, str]) -> None:
+    """A Secret that an ingress names: missing and said so, created and served, changed and served anew."""
+    host = f"{process.namespace}.example.com"
+    runner = await process.gateway.function("hello", addresses=(own_address(),))
+    await expose(process, "hello", runner.addresses[0][1])
+    made = make_ingress(process, host)
+    made["spec"]["tls"] = [{"hosts": [host], "secretName": "certificate", "secretNamespace": process.namespace}]
+    await process.apply(made, kinds.KINGRESS)
+
+    async def ready(reason: str | None) -> bool:
+        found = (await process.conditions("hello")).get("Ready", {})
+        return "status" in found and found.get("reason") == reason
+
+    await conftest.until(lambda: ready("CertificateMissing"))
+    await process.apply(make_secret(test_tls.issue(host), **labels), kinds.SECRET)
+    before = await test_tls.secured(process.gateway, host)
+    await conftest.until(lambda: ready(None))
+    await process.apply(make_secret(test_tls.issue(host), **labels), kinds.SECRET)
+
+    async def renewed() -> bool:
+        return await test_tls.secured(process.gateway, host) != before
+
+    await conftest.until(renewed)
+    broken = certificates.Certificate(chain=test_tls.issue(host).chain, key=test_tls.issue(host).key)
+    await process.apply(make_secret(broken, **labels), kinds.SECRET)
+    await conftest.until(lambda: ready("CertificateBroken"))
+    assert await test_tls.secured(process.gateway, host) != before
 
 
 async def test_another_class_is_left_alone(process: Process) -> None:

@@ -20,12 +20,13 @@ from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf import json_format
 
 from mayfly.gateway import snapshot, table
-from mayfly.routing import backends, edge, listeners, routes, wire
+from mayfly.routing import backends, edge, ingress, listeners, routes, wire
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 PLACE = edge.Edge(
     public_port=8080,
     internal_port=8081,
+    secure_port=8443,
     public_host="mayfly-gateway.mayfly-system.svc.cluster.local",
     internal_host="mayfly-gateway-internal.mayfly-system.svc.cluster.local",
 )
@@ -79,5 +80,12 @@ def test_an_ingress_becomes_envoys_configuration(name: str) -> None:
 
 @pytest.mark.parametrize("listener", routes.LISTENERS)
 def test_listeners(listener: routes.Listener) -> None:
-    """Every limit and header rule of the edge stands in the listener."""
-    compare(f"listener-{listener}", decode(listeners.make_listener(listener, PLACE)))
+    """Every limit and header rule of the edge stands in the listener; over TLS each host has its certificate."""
+    if listener == "secure":
+        shared, own = ingress.SecretName("shop", "all"), ingress.SecretName("shop", "one")
+        hosts = {"a.example.com": shared, "b.example.com": shared, "one.example.com": own}
+        made = listeners.make_secure_listener(PLACE, hosts)
+    else:
+        made = listeners.make_listener(listener, PLACE)
+    assert made is not None
+    compare(f"listener-{listener}", decode(made))
