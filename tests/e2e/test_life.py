@@ -50,7 +50,7 @@ def test_a_child_deleted_or_edited_by_hand_comes_back_and_foreign_fields_stay(us
     user.wait_ready("hello")
     user.kubectl("annotate", "ksvc", "hello", "team.example/owner=ada")
     user.kubectl("patch", "ksvc", "hello", "--type=merge", "-p", '{"spec":{"template":{"spec":{"timeoutSeconds":7}}}}')
-    wait_until(lambda: user.get("ksvc", "hello")["spec"]["template"]["spec"]["timeoutSeconds"] == 30, 10, "edit undone")
+    wait_until(lambda: user.get("ksvc", "hello")["spec"]["template"]["spec"]["timeoutSeconds"] == 40, 10, "edit undone")
     assert user.get("ksvc", "hello")["metadata"]["annotations"]["team.example/owner"] == "ada"
     before = user.get("ksvc", "hello")["metadata"]["uid"]
     user.kubectl("delete", "ksvc", "hello")

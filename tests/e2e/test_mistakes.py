@@ -85,6 +85,31 @@ def test_a_ready_image_is_run_as_it_is(user):
     assert user.call("ready-made").text == "one"
 
 
+FAILING = """
+import time
+
+def hello(request):
+    if request.path == "/slow":
+        time.sleep(3)
+    raise ValueError("not for the caller")
+"""
+
+
+def test_a_failed_call_names_its_request_and_keeps_the_traceback_in_the_log(user):
+    user.apply(make_function("failing", {"main.py": FAILING}, timeout="1s"))
+    user.wait_ready("failing")
+    slow, failed = user.call("failing", "/slow"), user.call("failing", "/")
+    assert (slow.status_code, slow.json()["timeout_seconds"]) == (504, 1.0)
+    assert "spec.timeout (1s)" in slow.json()["detail"]
+    assert failed.status_code == 500
+    assert "not for the caller" not in failed.text
+    for answer in (slow, failed):
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    log = wait_until(lambda: "ValueError" in (text := user.mayfly("logs", "failing").out) and text, 20, "traceback")
+    assert "ValueError: not for the caller" in log
+    assert failed.json()["request_id"] in log
+
+
 REFUSED = {
     "unknown field": (lambda f: f["spec"].update(sourc={}), "sourc"),
     "two sources": (lambda f: f["spec"]["source"].update(image="x"), "exactly one of source.inline"),

@@ -315,8 +315,8 @@ class FunctionSpec(Part):
     resources: Resources = Field(Resources(), description="CPU and memory of one instance.")
     timeout: Duration = Field(
         "30s",
-        description="Longest time for one request, from 1s to 10m, the same at the gateway, in Knative and in the"
-        " runtime. Default: 30s.",
+        description="Longest time for one request, from 1s to 10m, counted from its arrival at an instance; then the"
+        " answer is 504. Default: 30s.",
         json_schema_extra=_rules(
             ("duration(self) >= duration('1s') && duration(self) <= duration('10m')", "timeout is from 1s to 10m")
         ),

@@ -21,6 +21,11 @@ READY_PATH = "/healthz/ready"
 """Answered by the runtime with 200 once the handler is loaded."""
 USER = 65532
 """``nonroot``, the user of every image that Mayfly builds."""
+SLACK_SECONDS = 10
+"""What Knative waits beyond ``spec.timeout``, so that the runtime's answer, which names the limit, comes first. Knative's
+activator counts from before there is an instance: with equal limits each cold start would be taken from the function."""
+LONGEST_SECONDS = 600
+"""Knative's ``max-revision-timeout-seconds`` unless an operator changes it (serving ``config/core/configmaps``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,12 @@ def _make_revision_spec(
     owned_by: owner.Owner, spec: function.FunctionSpec, *, image: str, options: Options
 ) -> dict[str, Any]:
     built = spec.source.image is None
-    timeout = math.ceil(spec.timeout_seconds)
+    timeout = min(math.ceil(spec.timeout_seconds) + (SLACK_SECONDS if built else 0), LONGEST_SECONDS)
     mounted = volumes.make_volumes(spec.volumes, scratch=built)
     secrets = [{"name": options.image_pull_secret}] if options.image_pull_secret else []
     return {
         "containerConcurrency": spec.scaling.concurrency,
-        # One timeout rules: the cluster's defaults for the two others could cut a request short of it.
+        # The cluster's defaults for the two others could cut a request shorter.
         "timeoutSeconds": timeout,
         "responseStartTimeoutSeconds": timeout,
         "idleTimeoutSeconds": timeout,

@@ -106,7 +106,7 @@ async def test_what_is_changed_by_hand_comes_back(cluster, author, controller, b
 
     async def restored():
         live = await author.service("hello")
-        return live if live and live["spec"]["template"]["spec"]["timeoutSeconds"] == 30 else None
+        return live if live and live["spec"]["template"]["spec"]["timeoutSeconds"] == 40 else None
 
     live = await eventually(restored, seconds=10)
     assert live["metadata"]["annotations"]["team"] == "shop"

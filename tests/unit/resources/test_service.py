@@ -81,14 +81,19 @@ def test_scale_bounds_and_concurrency():
     assert made["spec"]["containerConcurrency"] == 7
 
 
-@pytest.mark.parametrize(("timeout", "seconds"), [("1s", 1), ("1500ms", 2), ("30s", 30), ("10m", 600)])
-def test_one_timeout_rules(timeout, seconds):
-    """No default of the cluster can cut a request shorter; the runtime gets the exact value."""
+@pytest.mark.parametrize(("timeout", "seconds"), [("1s", 11), ("1500ms", 12), ("30s", 40), ("10m", 600)])
+def test_the_runtime_rules_the_timeout(timeout, seconds):
+    """The runtime gets the exact value; Knative waits longer, where it may, so that the answer names the limit."""
     made = revision_spec(timeout=timeout)
     fields = ("timeoutSeconds", "responseStartTimeoutSeconds", "idleTimeoutSeconds")
     assert {seconds} == {made[field] for field in fields}
     exact = next(item for item in made["containers"][0]["env"] if item["name"] == "MAYFLY_TIMEOUT_SECONDS")
     assert float(exact["value"]) == make_spec(timeout=timeout).timeout_seconds
+
+
+def test_an_image_without_our_runtime_is_held_to_the_timeout_by_knative():
+    """Nobody else would end its calls."""
+    assert revision_spec(source={"image": "registry.example/other"}, timeout="30s")["timeoutSeconds"] == 30
 
 
 def test_env_keeps_the_authors_order_after_ours():
