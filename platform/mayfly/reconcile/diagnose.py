@@ -43,6 +43,12 @@ _PASSING = re.compile(
 )
 _POD_NAME = re.compile(r'pods "[^"]*" is forbidden')
 _NO_MODULE = re.compile(r"No module named '([^'.]+)")
+_ADVICE = "to requirements.txt"
+"""How the runtime ends what it says of a missing module."""
+_NO_MEMORY = "unable to set memory limit"
+"""What runc says when not even its own start fits."""
+_NO_REGISTRY = re.compile(r"dial tcp|i/o timeout|no such host|connection re|TLS handshake|x509|: (?:EOF|5\d\d )")
+"""How Go's HTTP client says that nobody answered, against a registry's own refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,8 @@ def _mount(pod: Mapping[str, Any], context: Context) -> verdicts.Verdict | None:
 
 
 def _out_of_memory(pod: Mapping[str, Any], context: Context) -> verdicts.Verdict | None:
-    if _terminated(pod).get("reason") != "OOMKilled":
+    ended = _terminated(pod)
+    if ended.get("reason") != "OOMKilled" and _NO_MEMORY not in ended.get("message", "") + _waiting(pod)[1]:
         return None
     return verdicts.Verdict(
         "False",
@@ -194,7 +201,7 @@ def explain_exit(code: int, message: str) -> verdicts.Verdict:
             "False", "Exited", f"the process ended by itself; it must serve HTTP on port {service.PORT}. {text}".strip()
         )
     told = f"the process ended with exit code {code} before it was ready"
-    if missing := _NO_MODULE.search(text):
+    if (missing := _NO_MODULE.search(text)) and _ADVICE not in text:
         told += f"; module {missing[1]!r} is not installed: add what provides it to requirements.txt"
     return verdicts.Verdict("False", "CrashedAtStart", f"{told}\n{text}" if text else told)
 
@@ -223,9 +230,9 @@ def _evicted(pod: Mapping[str, Any], _: Context) -> verdicts.Verdict | None:
 RULES: tuple[Rule, ...] = (
     _unschedulable,
     _image_pull,
+    _out_of_memory,
     _configuration,
     _mount,
-    _out_of_memory,
     _crash,
     _evicted,
     _not_answering,
@@ -251,16 +258,28 @@ def explain_failure(reason: str, message: str, context: Context) -> verdicts.Ver
     if reason == "FailedCreate":
         return _explain_refused_pods(text)
     if reason == "ContainerMissing":
-        return verdicts.Verdict(
-            "False", "ImageNotFound", f"{text}. Push image {context.image} or correct spec.source.image"
-        )
+        return _explain_unresolved_image(text, context.image)
     if reason == "ProgressDeadlineExceeded":
         return verdicts.Verdict("False", reason, f"no instance became ready in time. {text} `mayfly logs` may say why")
     return verdicts.Verdict("False", reason or "RevisionFailed", text)
 
 
+def _explain_unresolved_image(text: str, image: str) -> verdicts.Verdict:
+    if _NO_REGISTRY.search(text):
+        return verdicts.Verdict(
+            "False",
+            "RegistryUnreachable",
+            f"{text}. Check the registry's name in {image}, and that the cluster reaches it",
+        )
+    return verdicts.Verdict("False", "ImageNotFound", f"{text}. Push image {image} or correct spec.source.image")
+
+
 def _explain_refused_pods(text: str) -> verdicts.Verdict:
     text = _POD_NAME.sub("pods are forbidden", text)  # each try has a name of its own
+    if "must specify" in text:
+        return verdicts.Verdict(
+            "False", "QuotaExceeded", f"{text}. Give the namespace a LimitRange with defaults for what is lacking"
+        )
     if "exceeded quota" in text or "failed quota" in text:
         return verdicts.Verdict(
             "False", "QuotaExceeded", f"{text}. Lower spec.resources or spec.scaling.min, or raise the quota"

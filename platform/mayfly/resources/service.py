@@ -22,8 +22,9 @@ READY_PATH = "/healthz/ready"
 USER = 65532
 """``nonroot``, the user of every image that Mayfly builds."""
 SLACK_SECONDS = 10
-"""What Knative waits beyond ``spec.timeout``, so that the runtime's answer, which names the limit, comes first. Knative's
-activator counts from before there is an instance: with equal limits each cold start would be taken from the function."""
+"""What Knative waits beyond ``spec.timeout``, so that the runtime's answer, which names the limit, comes first.
+Knative's activator counts from before there is an instance; with equal limits a cold start would be taken from the
+function's time."""
 LONGEST_SECONDS = 600
 """Knative's ``max-revision-timeout-seconds`` unless an operator changes it (serving ``config/core/configmaps``)."""
 

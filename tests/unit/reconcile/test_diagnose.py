@@ -65,6 +65,23 @@ def test_each_mistake_has_its_reason_and_its_fix(name, spec, reason, said):
     assert said in verdict.message
 
 
+def test_a_missing_module_is_advised_on_once():
+    """The runtime's own advice is enough; other processes get ours."""
+    told = "ModuleNotFoundError in main.py:1: No module named 'x'. Add what provides 'x' to requirements.txt."
+    assert diagnose.explain_exit(1, told).message.count("requirements.txt") == 1
+    assert "requirements.txt" in diagnose.explain_exit(1, "ModuleNotFoundError: No module named 'x'").message
+
+
+def test_too_little_memory_for_even_the_start():
+    """runc ends before the kernel could kill anything."""
+    captured = load("memory")
+    (container,) = [c for c in captured["pods"][0]["status"]["containerStatuses"] if c["name"] == "user-container"]
+    text = "runc create failed: unable to set memory limit to 1000 (current usage: 2695168)"
+    container["state"], container["lastState"] = {"waiting": {"reason": "RunContainerError", "message": text}}, {}
+    context = make_context(captured, resources={"memory": "1000"})
+    assert diagnose.diagnose_pods(captured["pods"], context).reason == "OutOfMemory"
+
+
 def test_what_serves_is_deployed():
     """Nothing to complain of."""
     assert judge("serving").holds
@@ -150,6 +167,14 @@ def test_an_old_status_says_nothing_of_a_new_spec():
         ("ExitCode0", "Container failed with: container exited with no error", "Exited"),
         ("ProgressDeadlineExceeded", "Initial scale was never achieved", "ProgressDeadlineExceeded"),
         ("FailedCreate", 'pods "a" is forbidden: violates PodSecurity "restricted:latest"', "PodsRefused"),
+        ("FailedCreate", 'pods "a" is forbidden: failed quota: q: must specify limits.memory', "QuotaExceeded"),
+        ("ContainerMissing", "HEAD http://r/v2/x/manifests/1: unexpected status code 404 Not Found", "ImageNotFound"),
+        (
+            "ContainerMissing",
+            'Get "https://r/v2/": dial tcp 1.2.3.4:5: connect: connection refused',
+            "RegistryUnreachable",
+        ),
+        ("ContainerMissing", 'Get "https://r/v2/": net/http: TLS handshake timeout', "RegistryUnreachable"),
         ("Something", "new", "Something"),
         ("", "", "RevisionFailed"),
     ],
