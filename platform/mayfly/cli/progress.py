@@ -30,7 +30,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """Why a Function did not become ready: one word, the message, the last lines of the build log."""
+    """Why a Function did not become ready: one word, the message, what else the last lines of the build log say."""
 
     reason: str
     message: str
@@ -94,6 +94,16 @@ def _find_failure(conditions: Mapping[Any, Mapping[str, Any]], status: Mapping[s
     ready = conditions[READY]
     if ready.get("status") != "False" or ready.get("reason") in PASSING:
         return None
-    build_failed = conditions["Built"].get("status") == "False"
-    log = tuple((status.get("build") or {}).get("log") or ()) if build_failed else ()
-    return Failure(ready.get("reason") or "Failed", ready.get("message") or "the status does not say why", log)
+    failure = Failure(ready.get("reason") or "Failed", ready.get("message") or "the status does not say why")
+    if conditions["Built"].get("status") != "False":
+        return failure
+    return dataclasses.replace(failure, log=_find_news(failure, status.get("build") or {}))
+
+
+def _find_news(failure: Failure, build: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the lines of the build log that neither the message nor the steps have told already."""
+    steps = tuple(f"{step['name']}: " for step in build.get("steps") or ())
+    told = {line.strip() for line in f"{failure.reason}: {failure.message}\n{failure.message}".splitlines()}
+    return tuple(
+        line for line in build.get("log") or () if line.strip() not in told and not line.startswith(steps or ("\0",))
+    )

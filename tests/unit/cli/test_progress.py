@@ -67,6 +67,18 @@ def test_a_failed_build_brings_its_log():
     )
 
 
+def test_the_log_of_a_failed_build_repeats_nothing():
+    """The steps stand above it, and the message is its last lines."""
+    message = "no such package\nerror: uv says so\n  cause: it looked"
+    log = ["plan: 0.001 s, main:f", "not pinned: x", "error: uv says so", "  cause: it looked", "Bad: no such package"]
+    obj = make(
+        Built=("False", "Bad", message),
+        Ready=("False", "Bad", message),
+        build={"log": [*log, *message.splitlines()[1:]], "steps": [{"name": "plan", "seconds": 0.001}]},
+    )
+    assert progress.read(obj).failure.log == ("not pinned: x",)
+
+
 def test_a_crash_after_a_good_build_does_not_print_the_build_log():
     obj = make(Built="True", Deployed=("False", "X", "y"), Ready=("False", "X", "y"), build={"log": ["fine"]})
     assert progress.read(obj).failure.log == ()
