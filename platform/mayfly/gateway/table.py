@@ -70,6 +70,7 @@ class Table:
         """Groups of refused ingresses, tried again one group at a time to find the one to blame."""
         self.keys = keyring.Keyring(resources, on_finding=self._find_for_secret, on_change=self._promise_listener)
         """The certificates."""
+        self._secure_scopes: set[str] = set()
         self._secured: dict[ingress.SecretName, set[ingress.Key]] = {}
         """Who names a Secret."""
         self.refusals = 0
@@ -264,6 +265,7 @@ class Table:
         else:
             self._resources.put(resource)
         if routes.listener_of(name) == "secure":
+            (self._secure_scopes.discard if owner is None else self._secure_scopes.add)(name)
             self._promise_listener()
 
     def _promise_listener(self) -> None:
@@ -272,13 +274,11 @@ class Table:
     def _make_secure_listener(self) -> wire.Resource | None:
         """Make the listener for all hosts whose owner has a certificate for them that Envoy can use."""
         found = {}
-        for name in self._claims:
-            owner = self._owner(name) if routes.listener_of(name) == "secure" else None
-            if owner is not None:
-                host = routes.host_of(name)
-                secret = self._entries[owner].certificates[host]
-                if self.keys.is_sound(secret):
-                    found[host] = secret
+        for name in self._secure_scopes:
+            owner, host = self._owner(name), routes.host_of(name)
+            secret = None if owner is None else self._entries[owner].certificates.get(host)
+            if secret is not None and self.keys.is_sound(secret):
+                found[host] = secret
         return listeners.make_secure_listener(self._place, found)
 
     def _find_for_secret(self, secret: ingress.SecretName) -> None:

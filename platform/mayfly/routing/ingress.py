@@ -147,14 +147,14 @@ def _parse_tls(entries: Any, rules: tuple[Rule, ...], *, namespace: str) -> tupl
     found: dict[str, SecretName] = {}
     for entry in entries:
         hosts = {_parse_host(host) for host in entry.get("hosts") or public}
-        if not entry.get("secretName"):
-            raise errors.InvalidRoute(f"tls of {sorted(hosts)} names no Secret; set secretName")
+        secret = SecretName(entry.get("secretNamespace") or namespace, entry.get("secretName") or "")
+        if not all(len(part) <= MAX_HOST and _HOST.match(part) for part in secret):
+            raise errors.InvalidRoute(f"tls of {sorted(hosts)} names no Secret but {str(secret)!r}; set secretName")
         if hosts & local:
             raise errors.InvalidRoute(
                 f"tls of the cluster-local host {min(hosts & local)!r} is not served; remove it, in Knative by "
                 "cluster-local-domain-tls: Disabled in config-network"
             )
-        secret = SecretName(entry.get("secretNamespace") or namespace, entry["secretName"])
         for host in hosts & public:
             found.setdefault(host, secret)
     return tuple(sorted(found.items()))

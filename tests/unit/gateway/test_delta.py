@@ -186,3 +186,24 @@ def test_a_name_asked_for_again_is_sent_again(resources: snapshot.Snapshot) -> N
     envoy = connect(resources)
     envoy.ask(wire.ENDPOINTS, "a")
     assert envoy.take() == [("ClusterLoadAssignment", ["a"], [])]
+
+
+def test_certificates_go_one_by_one() -> None:
+    """A refused certificate is known by its name, and the next one goes out all the same; a renewed one alone."""
+    resources = snapshot.Snapshot()
+    for name in ("a", "b", "c"):
+        resources.put(pack(wire.SECRET, name))
+    envoy = Envoy(resources)
+    envoy.ask(wire.SECRET, "a", "b", "c")
+    told = []
+    while heard := envoy.hear():
+        told += [resource.name for resource in heard[0].resources]
+        envoy.answer(heard[0], "no" if told[-1] == "b" else "")
+    assert told == ["a", "b", "c"]
+    assert [(list(verdict.versions), verdict.error) for verdict in envoy.verdicts] == [
+        (["a"], ""),
+        (["b"], "no"),
+        (["c"], ""),
+    ]
+    resources.put(pack(wire.SECRET, "c", b"2"))
+    assert envoy.take() == [("Secret", ["c"], [])]

@@ -9,22 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mayfly.gateway import delta, snapshot, table
-from mayfly.routing import backends, ingress, wire
+from mayfly.routing import backends, certificates, ingress, wire
 from tests.unit.routing import objects, test_golden
 
-TYPES = (wire.CLUSTER, wire.ENDPOINTS, wire.LISTENER, wire.SCOPES)
+TYPES = (wire.CLUSTER, wire.ENDPOINTS, wire.LISTENER, wire.SCOPES, wire.SECRET)
 
 INGRESSES = st.builds(
-    lambda name, hosts, service, created, visibility: objects.ingress(
+    lambda name, hosts, service, created, visibility, secret: objects.ingress(
         name,
         objects.rule(hosts, objects.path(objects.split(service)), visibility=visibility),
         created=f"2026-01-0{created}T00:00:00Z",
+        tls=[{"secretName": secret}] if secret else [],
     ),
     st.sampled_from(["a", "b", "c"]),
     st.lists(st.sampled_from(["x.example.com", "y.example.com", "*"]), min_size=1, max_size=2, unique=True),
     st.sampled_from(["s", "t"]),
     st.integers(1, 3),
     st.sampled_from(["ExternalIP", "ClusterLocal"]),
+    st.sampled_from(["", "k", "l"]),
 )
 SERVICES = st.builds(
     objects.service,
@@ -38,21 +40,42 @@ SLICES = st.builds(
     st.sampled_from(["s", "t"]),
     st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2"]), max_size=2, unique=True),
 )
-STEPS = st.lists(st.tuples(st.one_of(INGRESSES, SERVICES, SLICES), st.booleans()), max_size=12)
+SECRETS = st.builds(
+    lambda name, key: {"metadata": {"name": name}, "key": key}, st.sampled_from(["k", "l"]), st.sampled_from(["1", "2"])
+)
+STEPS = st.lists(st.tuples(st.one_of(INGRESSES, SERVICES, SLICES, SECRETS), st.booleans()), max_size=12)
 
 
 def name_of(obj: dict[str, Any]) -> tuple[str, str]:
-    kind = "Ingress" if obj.get("kind") else "Slice" if "endpoints" in obj else "Service"
+    kind = "Ingress" if obj.get("kind") else "Slice" if "endpoints" in obj else "Secret" if "key" in obj else "Service"
     return kind, obj["metadata"]["name"]
 
 
-def feed(known: table.Table, obj: dict[str, Any], *, there: bool = True) -> None:
+class Table(table.Table):
+    """A table whose Secrets come from memory."""
+
+    def __init__(self, resources: snapshot.Snapshot) -> None:
+        super().__init__(resources, place=test_golden.PLACE)
+        self.secrets: dict[ingress.SecretName, certificates.Certificate] = {}
+        self.keys.on_want = lambda name, wanted: self.keys.put(name, self.secrets.get(name)) if wanted else None
+
+    def put_secret(self, name: ingress.SecretName, key: bytes | None) -> None:
+        """Create, change or delete a Secret."""
+        self.secrets.pop(name, None)
+        if key is not None:
+            self.secrets[name] = certificates.Certificate(b"chain", key)
+        self.keys.put(name, self.secrets.get(name))
+
+
+def feed(known: Table, obj: dict[str, Any], *, there: bool = True) -> None:
     """Tell a table that an object is there, or is gone."""
     kind, name = name_of(obj)
     if kind == "Ingress":
         known.put_ingress(obj) if there else known.drop_ingress(ingress.Key("shop", name))
     elif kind == "Service":
         known.put_service(("shop", name), backends.parse_service(obj) if there else None)
+    elif kind == "Secret":
+        known.put_secret(ingress.SecretName("shop", name), obj["key"].encode() if there else None)
     else:
         service = obj["metadata"]["labels"][backends.SERVICE_LABEL]
         known.put_slice(("shop", service), name, backends.parse_slice(obj) if there else None)
@@ -74,7 +97,7 @@ def is_sound(obj: dict[str, Any]) -> bool:
 def test_every_way_leads_to_the_same_configuration(steps: list[tuple[dict[str, Any], bool]]) -> None:
     """Any history of changes ends in what a table makes that sees only the last sound state of each object."""
     resources = snapshot.Snapshot()
-    known = table.Table(resources, place=test_golden.PLACE)
+    known = Table(resources)
     final: dict[tuple[str, str], dict[str, Any]] = {}
     for obj, there in steps:
         feed(known, obj, there=there)
@@ -83,7 +106,7 @@ def test_every_way_leads_to_the_same_configuration(steps: list[tuple[dict[str, A
         elif is_sound(obj):
             final[name_of(obj)] = obj
     fresh = snapshot.Snapshot()
-    anew = table.Table(fresh, place=test_golden.PLACE)
+    anew = Table(fresh)
     for obj in reversed(list(final.values())):
         feed(anew, obj)
     assert contents(resources) == contents(fresh)
@@ -101,7 +124,7 @@ def test_only_what_differs_is_told(steps: list[tuple[dict[str, Any], bool]]) -> 
         seen[type_url, name] = found.version if found else None
 
     resources.observe(follow)
-    known = table.Table(resources, place=test_golden.PLACE)
+    known = Table(resources)
     for obj, there in steps:
         feed(known, obj, there=there)
         before = dict(seen)

@@ -7,12 +7,33 @@ from typing import Any
 import pytest
 
 from mayfly import errors
-from mayfly.routing import fingerprint, ingress
+from mayfly.routing import fingerprint, ingress, routes
 from tests.unit.routing import objects
 
 
 def make(**path: Any) -> dict[str, Any]:
     return objects.ingress("hello", objects.rule(["a.example.com"], objects.path(objects.split("hello"), **path)))
+
+
+def make_secure(*tls: dict[str, Any]) -> dict[str, Any]:
+    """Return an ingress with two public hosts and a cluster-local one."""
+    path = objects.path(objects.split("hello"))
+    rules = objects.rule(["a.b", "c.d"], path), objects.rule(["local"], path, visibility="ClusterLocal")
+    return objects.ingress("hello", *rules, tls=list(tls))
+
+
+def test_every_public_host_may_have_a_certificate() -> None:
+    """An entry without hosts is for all public ones; the first entry counts; other hosts than the rules' are nobody's.
+
+    Only hosts with a certificate are served over TLS.
+    """
+    shared, own = ingress.SecretName("shop", "all"), ingress.SecretName("keys", "one")
+    first = {"hosts": ["C.d", "x.y"], "secretName": "one", "secretNamespace": "keys"}
+    parsed = ingress.parse_ingress(make_secure(first, {"secretName": "all"}))
+    assert (("a.b", shared), ("c.d", own)) == parsed.tls
+    assert {shared, own} == parsed.secrets
+    (rule,) = routes.visible_rules(ingress.parse_ingress(make_secure(first)), "secure")
+    assert rule.hosts == ("c.d",)
 
 
 def test_a_split_of_zero_percent_gets_no_traffic() -> None:
@@ -43,6 +64,9 @@ def test_a_split_of_zero_percent_gets_no_traffic() -> None:
         pytest.param(make(appendHeaders={"Host": "b"}), "'Host'", id="host header"),
         pytest.param(make(rewriteHost="http://x"), "'http://x'", id="rewrite"),
         pytest.param(objects.ingress("x", objects.rule(["a.b"], objects.path())), "no traffic", id="no splits"),
+        pytest.param(make_secure({"hosts": ["a.b"]}), "secretName", id="no Secret"),
+        pytest.param(make_secure({"hosts": ["a.b"], "secretName": "../x"}), "'shop/../x'", id="Secret's name"),
+        pytest.param(make_secure({"hosts": ["local"], "secretName": "s"}), "'local'", id="cluster-local tls"),
     ],
 )
 def test_what_cannot_be_served_is_refused(obj: dict[str, Any], named: str) -> None:
