@@ -131,6 +131,26 @@ async def test_a_new_certificate_interrupts_nothing(gateway: conftest.Gateway) -
     writer.transport.abort()
 
 
+async def test_a_new_host_interrupts_nothing(gateway: conftest.Gateway) -> None:
+    """Hosts that come and go, on the same Secret and on another, leave a kept connection alone."""
+    await gateway.function("hello")
+    gateway.put(make_ingress(HOST, "one"))
+    gateway.table.keys.put(name("one"), issue(HOST, OTHER))
+    await secured(gateway, HOST)
+    reader, writer = await connect(gateway, HOST)
+    for secret in ("one", "two"):
+        gateway.put(make_ingress(OTHER, secret))
+        gateway.table.keys.put(name("two"), issue(OTHER))
+        await secured(gateway, OTHER)
+        writer.write(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        assert head.startswith(b"http/1.1 200")
+        assert b"connection: close" not in head
+        length = int(head.partition(b"content-length: ")[2].split(maxsplit=1)[0])
+        await reader.readexactly(length)
+    writer.transport.abort()
+
+
 async def test_a_missing_certificate_hurts_its_own_ingress_only(gateway: conftest.Gateway) -> None:
     """No Secret: said so, plain calls and other hosts are served. Created: served. Deleted: withdrawn."""
     await gateway.function("hello")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -137,6 +138,18 @@ def test_only_what_differs_is_told(steps: list[tuple[dict[str, Any], bool]]) -> 
         (type_url, name): version for type_url, names in contents(resources).items() for name, version in names.items()
     }
     assert held == followed
+
+
+def test_a_gateway_without_tls_says_so() -> None:
+    """Where TLS is switched off, an ingress that asks for it fails by name; one that does not is served."""
+    known = table.Table(snapshot.Snapshot(), place=dataclasses.replace(test_golden.PLACE, secure_port=None))
+    rule = objects.rule(["a.example.com"], objects.path(objects.split("s")))
+    known.put_ingress(objects.ingress("a", rule, tls=[{"secretName": "k"}]))
+    found = known.finding(ingress.Key("shop", "a"))
+    assert found is not None
+    assert (found.reason, "gateway.tls.enabled" in found.message) == ("TLSDisabled", True)
+    known.put_ingress(objects.ingress("a", rule))
+    assert known.finding(ingress.Key("shop", "a")) is None
 
 
 def test_a_refused_group_is_tried_by_halves() -> None:
