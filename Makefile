@@ -38,6 +38,9 @@ contract: .venv/.ready ## edges against a real API server, registry and Envoy
 e2e: .venv/.ready ## the whole platform on the cluster
 	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -q
 
+conformance: .venv/.ready ## Knative's own ingress conformance suite against the installed gateway
+	@$(WITH_CLUSTER) $(BIN)/python -m tests.conformance
+
 bench: .venv/.ready ## print one JSON line per figure
 	@$(WITH_CLUSTER) $(BIN)/python -m tests.bench
 
@@ -75,4 +78,4 @@ chart: .venv/.ready ## helm lint and schema validation of the rendered chart
 image: .venv/.ready ## build the platform's image with our own image rooms and push it to $REGISTRY
 	@$(WITH_CLUSTER) $(BIN)/python -m mayfly.build.platform_image --registry "$$REGISTRY/mayfly" --insecure
 
-.PHONY: help venv up down status test unit contract e2e bench check fmt fmt-check lint types layers generate generated crd lock chart image
+.PHONY: help venv up down status test unit contract e2e conformance bench check fmt fmt-check lint types layers generate generated crd lock chart image

@@ -91,6 +91,8 @@ class GatewaySettings(Settings):
     xds_socket: Path = Field(Path("/var/run/mayfly/xds.sock"), description="Unix socket on which Envoy asks for xDS.")
     public_port: int = Field(8080, description="Port of Envoy's public listener.")
     internal_port: int = Field(8081, description="Port of Envoy's cluster-local listener.")
+    tls_enabled: bool = Field(True, description="Terminate TLS; control then reads the Secrets that ingresses name.")
+    secure_port: int = Field(8443, description="Port of Envoy's TLS listener.")
     public_service: str = Field(
         "mayfly-gateway.mayfly-system.svc.cluster.local", description="Host name written as public load balancer."
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from mayfly import logs
+from mayfly import logs, settings
 from mayfly.gateway import control
 
 
 def main() -> None:
     """Read the settings, set up logging, run."""
-    config = control.ControlSettings()
+    config = settings.GatewaySettings()
     logs.configure(config.log_level)
     control.run_until_signalled(config)
 

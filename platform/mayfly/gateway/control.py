@@ -9,7 +9,6 @@ import signal
 from typing import Any
 
 import aiohttp
-from pydantic import Field
 
 from mayfly import settings
 from mayfly.cluster import client, kinds, lease, queue, watch
@@ -22,14 +21,7 @@ log = logging.getLogger(__name__)
 WORKERS = 8
 
 
-class ControlSettings(settings.GatewaySettings):
-    """Settings of the control process."""
-
-    tls_enabled: bool = Field(True, description="Terminate TLS; control then reads the Secrets that ingresses name.")
-    secure_port: int = Field(8443, description="Port of Envoy's TLS listener.")
-
-
-def make_edge(config: ControlSettings) -> edge.Edge:
+def make_edge(config: settings.GatewaySettings) -> edge.Edge:
     """Return where the gateway stands by its settings."""
     return edge.Edge(
         public_port=config.public_port,
@@ -40,7 +32,7 @@ def make_edge(config: ControlSettings) -> edge.Edge:
     )
 
 
-async def run(config: ControlSettings) -> None:
+async def run(config: settings.GatewaySettings) -> None:
     """Run until cancelled. Envoy is served once everything has been seen: never a part of the routes."""
     place = make_edge(config)
     attention: queue.WorkQueue[ingress.Key] = queue.WorkQueue(name="ingresses")
@@ -157,7 +149,7 @@ def _trim_ingress(obj: watch.Object, ingress_class: str) -> watch.Object:
     return watch.drop_managed_fields(obj)
 
 
-def run_until_signalled(config: ControlSettings) -> None:
+def run_until_signalled(config: settings.GatewaySettings) -> None:
     """Run in this thread until SIGTERM or SIGINT asks to stop."""
 
     async def main() -> None:
