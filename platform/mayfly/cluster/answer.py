@@ -7,6 +7,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +16,14 @@ from mayfly import errors
 MAX_MESSAGE = 4096
 """Characters of a refusal that are kept: a condition's message may not be longer than 32 KiB, a log line should not."""
 
-_UNKNOWN_FIELD = "failed to create typed patch object"
+_PATCHED = re.compile(r"failed to create typed patch object \(([^;)]+); [^)]*Kind=(\w+)\): ")
 """Server-side apply answers 500 to a field that the schema lacks or that has the wrong type, which no time mends."""
+_UNKNOWN_FIELD = re.compile(r"\.(\S+): field not declared in schema")
+_NOISE = (
+    re.compile(r"(?:, )?<nil>: Invalid value: null: some validation rules were not checked .*? complete validation"),
+    re.compile(r'Invalid value: "(?:string|object|integer|number|boolean|array)": '),  # what a CEL rule looked at
+    re.compile(r"<nil>: "),
+)
 
 
 class Expired(errors.ClusterError):
@@ -43,19 +50,32 @@ _BY_STATUS: dict[int, type[errors.ClusterError]] = {
 
 
 def failure(*, status: int, body: bytes | Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Exception:
-    """Return the error that an answer with ``status`` (>= 400) stands for; its text is the API server's own.
+    """Return the error that an answer with ``status`` (>= 400) stands for; its text is the API server's, tidied.
 
     Pure. The server's text names the object, the field and the rule. 500 and the gateway codes count as
     unreachable, since only time can mend them; other codes are a plain ``errors.ClusterError``.
     """
     document = body if isinstance(body, Mapping) else _parse_status(body)
     message = str(document.get("message") or document.get("reason") or f"the Kubernetes API answered {status}")
-    message = message[:MAX_MESSAGE]
+    message = tidy(message[:MAX_MESSAGE])
     if status == 429:  # noqa: PLR2004  (Too Many Requests)
         return errors.Throttled(message, retry_after_seconds=_retry_after(document, headers or {}))
-    if _UNKNOWN_FIELD in message:
+    if _PATCHED.match(str(document.get("message"))):
         return errors.Invalid(message)
     return _BY_STATUS.get(status, errors.ClusterError)(message)
+
+
+def tidy(message: str) -> str:
+    """Return a refusal without what tells its reader nothing. Pure.
+
+    >>> tidy('Function "a" is invalid: spec.timeout: Invalid value: "string": timeout is from 1s to 10m')
+    'Function "a" is invalid: spec.timeout: timeout is from 1s to 10m'
+    """
+    message = _PATCHED.sub(r"\2 \1 is invalid: ", message)
+    message = _UNKNOWN_FIELD.sub(r"unknown field \1; `kubectl explain` lists the known ones", message)
+    for noise in _NOISE:
+        message = noise.sub("", message)
+    return message
 
 
 def _parse_status(body: bytes) -> Mapping[str, Any]:

@@ -27,6 +27,15 @@ def parse_duration(text: str) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
+def check_duration(text: str) -> str:
+    """Return ``text`` if it is a duration, for pydantic; raises ``ValueError``."""
+    try:
+        parse_duration(text)
+    except errors.SpecError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
 def format_duration(seconds: float) -> str:
     """Return ``seconds`` in the shortest exact form.
 

@@ -7,10 +7,11 @@ here and not in the CRD, so that a stored manifest never differs from the one in
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from mayfly.model import build, duration
@@ -21,6 +22,13 @@ Rule = dict[str, str]
 def _rules(*rules: tuple[str, str]) -> dict[str, Any]:
     """Return a schema extension that holds CEL ``(expression, message)`` pairs."""
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
+
+
+def _text_rule(rule: str, message: str) -> dict[str, Any]:
+    """Return a schema extension for a text field whose message ends with the value: the API server shows only types."""
+    rules = _rules((rule, message))
+    rules["x-kubernetes-validations"][0]["messageExpression"] = f"{json.dumps(message + ', not ')} + self"
+    return rules
 
 
 class Part(BaseModel):
@@ -40,7 +48,7 @@ ObjectName = Annotated[
     str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", description="Object name.")
 ]
 Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
-Duration = Annotated[str, Field(max_length=32, pattern=duration.PATTERN)]
+Duration = Annotated[str, Field(max_length=32), AfterValidator(duration.check_duration)]
 _QUANTITY = {
     "x-kubernetes-int-or-string": True,
     "minimum": 0,
@@ -63,6 +71,14 @@ BoundedQuantity = Annotated[
     ),
 ]
 """The same with a message for people. The API server prices a rule inside a list too high for use there."""
+
+
+def _duration_rule(field: str, least: str, most: str, *, such_as: str) -> dict[str, Any]:
+    """Return a schema extension that bounds a duration; the pattern first, since ``duration()`` of other text fails."""
+    within = f"duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+    return _text_rule(
+        f"self.matches(r'{duration.PATTERN}') && {within}", f"{field} is from {least} to {most}, such as {such_as}"
+    )
 
 
 class Runtime(StrEnum):
@@ -91,11 +107,9 @@ class OciSource(Part):
     ref: str = Field(
         description="Reference of the artifact by digest: HOST/REPOSITORY@sha256:DIGEST.",
         max_length=512,
-        json_schema_extra=_rules(
-            (
-                r"self.matches('^[^@ ]+/[^@ ]+@sha256:[a-f0-9]{64}$')",
-                "source.oci.ref must name the artifact by digest: HOST/REPOSITORY@sha256:<64 hex digits>",
-            )
+        json_schema_extra=_text_rule(
+            "self.matches('^[^@ ]+/[^@ ]+@sha256:[a-f0-9]{64}$')",
+            "source.oci.ref must name the artifact by digest: HOST/REPOSITORY@sha256:<64 hex digits>",
         ),
     )
 
@@ -130,7 +144,7 @@ class Source(Part):
         description="A ready container image that serves HTTP on $PORT; nothing is built.",
         min_length=1,
         max_length=512,
-        json_schema_extra=_rules((r"!self.contains(' ')", "source.image is an image reference and holds no blank")),
+        json_schema_extra=_text_rule("!self.contains(' ')", "source.image is an image reference without blanks"),
     )
 
 
@@ -253,9 +267,7 @@ class Scaling(Part):
     idle: Duration = Field(
         "30s",
         description="Time without requests after which instances go away, from 6s to 1h. Default: 30s.",
-        json_schema_extra=_rules(
-            ("duration(self) >= duration('6s') && duration(self) <= duration('1h')", "scaling.idle is from 6s to 1h")
-        ),
+        json_schema_extra=_duration_rule("scaling.idle", "6s", "1h", such_as="30s"),
     )
 
 
@@ -287,7 +299,10 @@ class FunctionSpec(Part):
         description="Callable that handles requests, as module:name; found by itself when absent.",
         min_length=1,
         max_length=253,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(:[A-Za-z_][A-Za-z0-9_.]*)?$",
+        json_schema_extra=_text_rule(
+            "self.matches('^[A-Za-z_][A-Za-z0-9_.]*(:[A-Za-z_][A-Za-z0-9_.]*)?$')",
+            "handler is module:name, for example main:hello",
+        ),
     )
     signature: build.Signature = Field(
         build.Signature.AUTO,
@@ -317,9 +332,7 @@ class FunctionSpec(Part):
         "30s",
         description="Longest time for one request, from 1s to 10m, counted from its arrival at an instance; then the"
         " answer is 504. Default: 30s.",
-        json_schema_extra=_rules(
-            ("duration(self) >= duration('1s') && duration(self) <= duration('10m')", "timeout is from 1s to 10m")
-        ),
+        json_schema_extra=_duration_rule("timeout", "1s", "10m", such_as="30s"),
     )
     scaling: Scaling = Field(Scaling(), description="How many instances run and when they go away.")
     http: Http = Field(Http(), description="How the Function is reached over HTTP.")

@@ -68,3 +68,23 @@ def test_apply_of_an_unknown_field_is_the_authors_fault():
     error = answer.failure(status=500, body={"message": message})
     assert isinstance(error, errors.Invalid)
     assert not error.temporary
+    assert str(error) == "ConfigMap a/b is invalid: unknown field dataa; `kubectl explain` lists the known ones"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ('Function "a" is invalid: spec: Invalid value: "object": set one', 'Function "a" is invalid: spec: set one'),
+        ('Function "a.b" is invalid: <nil>: Invalid value: "object": no dot', 'Function "a.b" is invalid: no dot'),
+        pytest.param(
+            '[spec.x: Unsupported value: "foo", <nil>: Invalid value: null: some validation rules were not checked'
+            " because the object was invalid; correct the existing errors to complete validation]",
+            '[spec.x: Unsupported value: "foo"]',
+        ),
+        ('spec.timeout: Invalid value: "7": no unit', 'spec.timeout: Invalid value: "7": no unit'),
+    ],
+    ids=["type for value", "root", "unchecked rules", "value"],
+)
+def test_what_tells_nothing_is_left_out(said, shown):
+    """A CEL rule is reported with the type it looked at, and with a remark on rules that were not reached."""
+    assert str(answer.failure(status=422, body={"message": said})) == shown
