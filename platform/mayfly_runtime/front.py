@@ -102,7 +102,10 @@ class Front:
             return
         try:
             await converse(scope, receive, send)
-        except Exception:
+        except Exception as error:
+            if type(error).__name__ in _GONE:
+                log.debug("the client closed the WebSocket")
+                return
             log.exception("the function failed in a WebSocket")
             await send({"type": "websocket.close", "code": 1011})
 

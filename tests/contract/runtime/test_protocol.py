@@ -164,3 +164,18 @@ def test_websocket(start, dependencies, websocket):
         masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(text))
         connection.sendall(bytes([0x81, 0x80 | len(text)]) + mask + masked)
         assert read_until(connection, b"HELLO").startswith(bytes([0x81, 5]))
+
+
+def test_a_client_that_leaves_a_websocket_is_no_failure(start, dependencies, websocket):
+    """Whoever closes the page must not fill the log with tracebacks."""
+    dependencies["websocket"] = websocket
+    runtime = start("asgi", packages="websocket", MAYFLY_SIGNATURE="asgi", MAYFLY_HANDLER="main:app").ready()
+    key = base64.b64encode(os.urandom(16))
+    with runtime.connect() as connection:
+        connection.sendall(
+            b"GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
+        )
+        assert read_until(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 101")
+    runtime.record(message="the client closed the WebSocket")
+    assert not [line for line in runtime.logs() if line["level"] == "error"]

@@ -9,6 +9,8 @@ async def app(scope, receive, send):
         await receive()
         await send({"type": "websocket.accept"})
         message = await receive()
+        while message["type"] == "websocket.disconnect":  # tells one who is gone, as a careless application does
+            await send({"type": "websocket.send", "text": "too late"})
         await send({"type": "websocket.send", "text": message["text"].upper()})
         await send({"type": "websocket.close"})
         return
