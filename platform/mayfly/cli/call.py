@@ -134,13 +134,16 @@ async def _exchange(base: str, host: str, request: Request, *, name: str, includ
             first = time.perf_counter() - began
             if include:
                 talk.say("".join(f"{field}: {value}\n" for field, value in response.headers.items()))
-            async for chunk in response.content.iter_any():
-                sys.stdout.buffer.write(chunk)
+            last = b"\n"
+            async for last in response.content.iter_any():
+                sys.stdout.buffer.write(last)
                 sys.stdout.buffer.flush()
             status, reason = response.status, response.reason
     except (aiohttp.ClientError, OSError) as error:
         raise errors.Unreachable(f"the gateway at {base} did not answer: {error or type(error).__name__}") from error
     whole = time.perf_counter() - began
+    if sys.stdout.isatty() and not last.endswith(b"\n"):
+        talk.say("")  # the cursor stands behind the body
     identity = response.headers.get("X-Request-Id")
     shown = f"HTTP {status} {reason or ''}".rstrip() + f" in {whole * 1000:.0f} ms (first byte {first * 1000:.0f} ms)"
     talk.say(talk.paint(shown + (f", request {identity}" if identity else ""), "dim" if status < _REFUSED else "red"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import pathlib
 import shlex
@@ -109,11 +110,17 @@ async def _deploy_one(current: session.Session, unit: Unit, plan: Plan) -> None:
     with board.Board() as shown:
         if unit.archive is not None:
             unit = await _upload(current, unit, unit.archive, plan, shown)
-        stored = await _apply(current, unit)
-        if plan.wait_seconds is not None:
-            stored = await follow.follow(
-                current, stored, show=lambda snapshot: shown.show(*snapshot.steps), seconds=plan.wait_seconds
+        try:
+            stored = await _apply(current, unit)
+            if plan.wait_seconds is not None:
+                stored = await follow.follow(
+                    current, stored, show=lambda snapshot: shown.show(*snapshot.steps), seconds=plan.wait_seconds
+                )
+        except asyncio.CancelledError:
+            talk.say(
+                f"interrupted; {unit.name} goes on without this command: mayfly get {unit.name} -n {current.namespace}"
             )
+            raise
     await _print(current, stored, plan)
 
 

@@ -90,4 +90,4 @@ def describe_wait(obj: dict[str, Any], seconds: float) -> str:
         why = ": ".join(part for part in (running.detail, message) if part)
         where = f"it is at step {running.name!r}" + (f" ({why})" if why else "")
     further = f"mayfly get {name} -n {obj['metadata'].get('namespace', 'default')}"
-    return f"{name} is not ready after {seconds:.0f} s: {where}; it goes on without this command: {further}"
+    return f"{name} is not ready after {seconds:g} s: {where}; it goes on without this command: {further}"

@@ -103,14 +103,17 @@ def complete(document: Document, *, namespace: str, name: str | None, fallback: 
     return result
 
 
-def check_name(name: Any) -> str:
-    """Return ``name`` if a Function can have it; raises ``exits.WrongUsage`` with one that would do."""
+def check_name(name: Any, *, option: str = "--name ") -> str:
+    """Return ``name`` if a Function can have it; raises ``exits.WrongUsage`` with one that would do.
+
+    ``option`` is what stands before a name on the command line, nothing where it is an argument.
+    """
     if isinstance(name, str) and _NAME.fullmatch(name) and len(name) <= names.MAX_FUNCTION_NAME:
         return name
     better = re.sub(r"[^a-z0-9]+", "-", str(name).lower()).strip("-0123456789")[: names.MAX_FUNCTION_NAME].strip("-")
     raise exits.WrongUsage(
         f"name {name!r}: at most {names.MAX_FUNCTION_NAME} lower-case letters, digits and '-', a letter first;"
-        f" use --name {better or 'hello'}"
+        f" use {option}{better or 'hello'}"
     )
 
 

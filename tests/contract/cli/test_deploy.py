@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -85,6 +88,17 @@ def test_nobody_at_work_ends_in_a_timeout(shell, folder):
     code, out, err = shell.mayfly("deploy", str(folder), "--wait-timeout", "2s")
     assert (code, out) == (124, "")
     assert "the controller has not looked at it" in err
+
+
+def test_an_interrupt_says_that_the_deployment_goes_on(shell, folder):
+    argv = [sys.executable, "-m", "mayfly.cli", "--kubeconfig", shell.kubeconfig, "-n", shell.namespace]
+    with subprocess.Popen([*argv, "deploy", str(folder)], stderr=subprocess.PIPE, text=True) as command:
+        while "upload" not in command.stderr.readline():
+            assert command.poll() is None
+        command.send_signal(signal.SIGINT)
+        said = command.stderr.read()
+    assert command.returncode == 130
+    assert f"goes on without this command: mayfly get {name_of(folder)} -n {shell.namespace}" in said
 
 
 def play(shell, name, conditions, build=None):

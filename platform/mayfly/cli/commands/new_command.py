@@ -32,7 +32,7 @@ def run(
 
     It holds the handler, requirements.txt, function.yaml, a README and .mayflyignore. Nothing is overwritten.
     """
-    manifest.check_name(name)
+    manifest.check_name(name, option="")
     target = folder or pathlib.Path(name)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise exits.WrongUsage(f"{str(target)!r} exists and is not empty; choose another name, or --folder")
