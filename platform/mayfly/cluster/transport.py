@@ -101,7 +101,7 @@ class Transport:
                 raise answer.failure(status=response.status, body=body, headers=response.headers)
             yield response
         finally:
-            response.close() if not response.content.at_eof() else response.release()
+            _cut(response) if not response.content.at_eof() else response.release()
 
     async def _send(
         self,
@@ -159,3 +159,11 @@ class Transport:
         except _FAILURES as error:
             detail = str(error) or type(error).__name__
             raise errors.Unreachable(f"the Kubernetes API at {self.access.host} did not answer: {detail}") from error
+
+
+def _cut(response: aiohttp.ClientResponse) -> None:
+    """Close the connection of an answer that is not read to its end, at once: TLS's farewell may outlive the loop."""
+    transport = response.connection.transport if response.connection is not None else None
+    response.close()
+    if transport is not None:
+        transport.abort()

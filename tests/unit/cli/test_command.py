@@ -63,7 +63,7 @@ USAGE = {
     "no such kubeconfig": (["--kubeconfig", "/no/such/file", "list"], "is not a file"),
     "wrong output": (["list", "-o", "xml"], "xml"),
     "wrong duration": (["invoke", "x", "--timeout", "soon"], "--timeout: duration 'soon'"),
-    "wrong name": (["new", "Not_A_Name"], "--name not-a-name"),
+    "wrong name": (["new", "Not_A_Name"], "use not-a-name"),
 }
 
 
