@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
+from collections.abc import Sized
 from contextlib import aclosing
 from pathlib import Path
 from typing import BinaryIO
@@ -114,7 +115,7 @@ async def _pack(
 ) -> layer.Layer:
     with notes.measure("code") as step:
         code = await asyncio.to_thread(layers.pack_code, source, compiled, storage)
-        step.detail = f"{len(source.files)} files, {limits.shown(code.size)}"
+        step.detail = f"{_count(source.files, 'file')}, {limits.shown(code.size)}"
     return code
 
 
@@ -136,8 +137,12 @@ async def _compile(source: tree.SourceTree, *, work: Path, notes: record.Record)
                     raise errors.SyntaxProblem(syntax.describe(result.path, result.problem))
                 else:
                     notes.log.add(f"left without bytecode: {syntax.describe(result.path, result.problem)}")
-        step.detail = f"{len(found)} modules"
+        step.detail = _count(found, "module")
     return found
+
+
+def _count(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _plan(

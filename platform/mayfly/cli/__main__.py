@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import sys
 
 from mayfly.cli import app, talk
@@ -58,6 +59,8 @@ def _explain(error: Exception) -> str:
     text = str(error)
     if "could not find the requested resource" in text or "404 page not found" in text:
         return f"this cluster does not know Functions ({text}); install Mayfly on it: helm install mayfly ..."
+    if absent := re.fullmatch(r'namespaces "([^"]+)" not found', text):
+        return f"{text}; create it: kubectl create namespace {absent[1]}"
     return text
 
 

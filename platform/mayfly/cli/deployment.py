@@ -129,7 +129,9 @@ async def _upload(current: session.Session, unit: Unit, archive: pack.Archive, p
     shown.begin("upload")
     await _check(current, unit.with_source(PLACEHOLDER + archive.digest))
     ref = await upload.upload(current, name=unit.name, archive=archive, door=plan.door)
-    shown.finish("upload", f"{len(archive.files)} files, {format_size(len(archive.data))}")
+    shown.finish(
+        "upload", f"{len(archive.files)} file{'s' * (len(archive.files) != 1)}, {format_size(len(archive.data))}"
+    )
     return unit.with_source(ref)
 
 

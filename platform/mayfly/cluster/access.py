@@ -147,7 +147,8 @@ async def load(*, kubeconfig: Path | str | None, context: str | None) -> Access:
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         return from_service_account(SERVICE_ACCOUNT, os.environ)
     raise errors.Unauthorized(
-        f"no cluster to speak to: $KUBECONFIG names no file, {kubeconfigs.DEFAULT_PATH} does not exist, "
+        f"no cluster to speak to: $KUBECONFIG ({os.environ.get('KUBECONFIG', '')!r}) names no file,"
+        f" {kubeconfigs.DEFAULT_PATH} does not exist, "
         "and this is no pod; pass --kubeconfig"
     )
 

@@ -268,7 +268,7 @@ def _explain_unresolved_image(text: str, image: str) -> verdicts.Verdict:
     if _NO_REGISTRY.search(text):
         return verdicts.Verdict(
             "False",
-            "RegistryUnreachable",
+            "RegistryUnavailable",
             f"{text}. Check the registry's name in {image}, and that the cluster reaches it",
         )
     return verdicts.Verdict("False", "ImageNotFound", f"{text}. Push image {image} or correct spec.source.image")

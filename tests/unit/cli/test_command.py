@@ -96,6 +96,22 @@ def test_an_unforeseen_error_shows_its_traceback_on_demand_alone(monkeypatch, ca
         entry.run(["list"])
 
 
+@pytest.mark.parametrize(
+    ("said", "fix"),
+    [
+        ('namespaces "bank" not found', "create it: kubectl create namespace bank"),
+        ("the server could not find the requested resource", "install Mayfly on it"),
+    ],
+)
+def test_what_the_cluster_lacks_is_told_with_the_fix(monkeypatch, capsys, said, fix):
+    def refuse(*_, **__):
+        raise errors.NotFound(said)
+
+    monkeypatch.setattr(app, "invoke", refuse)
+    assert entry.run(["list"]) == 1
+    assert fix in capsys.readouterr().err
+
+
 def test_interrupt_exits_130(monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt

@@ -172,9 +172,9 @@ def test_an_old_status_says_nothing_of_a_new_spec():
         (
             "ContainerMissing",
             'Get "https://r/v2/": dial tcp 1.2.3.4:5: connect: connection refused',
-            "RegistryUnreachable",
+            "RegistryUnavailable",
         ),
-        ("ContainerMissing", 'Get "https://r/v2/": net/http: TLS handshake timeout', "RegistryUnreachable"),
+        ("ContainerMissing", 'Get "https://r/v2/": net/http: TLS handshake timeout', "RegistryUnavailable"),
         ("Something", "new", "Something"),
         ("", "", "RevisionFailed"),
     ],
