@@ -42,7 +42,10 @@ class Installer:
         return found
 
     def environment(self, home: Path) -> dict[str, str]:
-        """Return uv's environment: no configuration files, no secrets but the index's own."""
+        """Return uv's environment: no configuration files, no secrets but the index's own.
+
+        Packages are unpacked one after the other: where two own the same file, the winner must always be the same.
+        """
         index = {"UV_DEFAULT_INDEX": self.index_url} if self.index_url else {}
         return process.make_environment(home, {"UV_CACHE_DIR": str(self.cache), "UV_HTTP_RETRIES": "2", **index})
 
