@@ -107,5 +107,7 @@ class ApiSettings(RegistrySettings):
     """Settings of the REST API."""
 
     port: int = Field(8080, description="Port of the REST API.")
-    audience: str = Field("", description="Audience a bearer token must be made for; empty: the API server's own.")
+    audience: str = Field(
+        "", description="Audience a bearer token must be made for; empty: the API server's own, or `mayfly`."
+    )
     max_source_bytes: int = Field(50 * 1024 * 1024, description="Largest upload accepted, in bytes.")

@@ -23,7 +23,7 @@ def run(program: str, *arguments: str) -> str:
     places = [CACHE / "bin", *sorted(CACHE.glob("programs/tools-*"))]
     found = shutil.which(program, path=":".join([*map(str, places), os.environ["PATH"]]))
     if found is None:
-        pytest.skip(f"{program} is not installed")
+        pytest.fail(f"{program} is not installed; `make up` installs it")
     done = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
