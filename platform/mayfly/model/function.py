@@ -1,84 +1,12 @@
-"""The spec of a Function: what its author writes.
-
-Every field's description is what ``kubectl explain`` prints, and every rule in ``x-kubernetes-validations`` is a CEL
-expression that the API server checks at admission (https://kubernetes.io/docs/reference/using-api/cel/). Defaults live
-here and not in the CRD, so that a stored manifest never differs from the one in Git.
-"""
+"""The spec of a Function: what its author writes."""
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
-from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-from mayfly.model import build, duration
-
-Rule = dict[str, str]
-
-
-def _rules(*rules: tuple[str, str]) -> dict[str, Any]:
-    """Return a schema extension that holds CEL ``(expression, message)`` pairs."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
-
-
-def _text_rule(rule: str, message: str) -> dict[str, Any]:
-    """Return a schema extension for a text field whose message ends with the value: the API server shows only types."""
-    rules = _rules((rule, message))
-    rules["x-kubernetes-validations"][0]["messageExpression"] = f"{json.dumps(message + ', not ')} + self"
-    return rules
-
-
-class Part(BaseModel):
-    """A frozen piece of a manifest with camelCase field names.
-
-    Unknown fields are ignored here: the API server has already refused or pruned them.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-
-def _part(*rules: tuple[str, str], **extra: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={**(_rules(*rules) if rules else {}), **extra})
-
-
-ObjectName = Annotated[
-    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", description="Object name.")
-]
-Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
-Duration = Annotated[str, Field(max_length=32), AfterValidator(duration.check_duration)]
-_QUANTITY = {
-    "x-kubernetes-int-or-string": True,
-    "minimum": 0,
-    "pattern": r"^([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$",
-}
-"""A quantity that is not negative; the pattern speaks of strings, the minimum of integers."""
-Quantity = Annotated[int | str, Field(json_schema_extra=_QUANTITY)]
-BoundedQuantity = Annotated[
-    int | str,
-    Field(
-        json_schema_extra={
-            "x-kubernetes-int-or-string": True,
-            **_rules(
-                (
-                    "type(self) == int ? self >= 0 : isQuantity(self) && !quantity(self).isLessThan(quantity('0'))",
-                    "write a quantity such as 100m, 1, 128Mi or 1Gi; it must not be negative",
-                ),
-            ),
-        }
-    ),
-]
-"""The same with a message for people. The API server prices a rule inside a list too high for use there."""
-
-
-def _duration_rule(field: str, least: str, most: str, *, such_as: str) -> dict[str, Any]:
-    """Return a schema extension that bounds a duration; the pattern first, since ``duration()`` of other text fails."""
-    within = f"duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
-    return _text_rule(
-        f"self.matches(r'{duration.PATTERN}') && {within}", f"{field} is from {least} to {most}, such as {such_as}"
-    )
+from mayfly.model import build, duration, exposure, part
 
 
 class Runtime(StrEnum):
@@ -88,36 +16,29 @@ class Runtime(StrEnum):
     PYTHON_311 = "python3.11"
 
 
-class Visibility(StrEnum):
-    """Who may reach a Function."""
-
-    PUBLIC = "public"
-    CLUSTER_LOCAL = "cluster-local"
-
-
-class ConfigMapSource(Part):
+class ConfigMapSource(part.Part):
     """A ConfigMap in the Function's namespace; each key is a file."""
 
-    name: ObjectName = Field(description="Name of the ConfigMap.")
+    name: part.ObjectName = Field(description="Name of the ConfigMap.")
 
 
-class OciSource(Part):
+class OciSource(part.Part):
     """A source archive in a registry, as `mayfly deploy` uploads it."""
 
     ref: str = Field(
         description="Reference of the artifact by digest: HOST/REPOSITORY@sha256:DIGEST.",
         max_length=512,
-        json_schema_extra=_text_rule(
+        json_schema_extra=part.make_text_rule(
             "self.matches('^[^@ ]+/[^@ ]+@sha256:[a-f0-9]{64}$')",
             "source.oci.ref must name the artifact by digest: HOST/REPOSITORY@sha256:<64 hex digits>",
         ),
     )
 
 
-class Source(Part):
+class Source(part.Part):
     """Where the code comes from: exactly one of inline, configMap, oci, image."""
 
-    model_config = _part(
+    model_config = part.configure(
         (
             "[has(self.inline), has(self.configMap), has(self.oci), has(self.image)].filter(set, set).size() == 1",
             "set exactly one of source.inline, source.configMap, source.oci, source.image",
@@ -128,7 +49,7 @@ class Source(Part):
         description="Files in the manifest itself: path -> text, for example handler.py and requirements.txt.",
         min_length=1,
         max_length=64,
-        json_schema_extra=_rules(
+        json_schema_extra=part.make_rules(
             (
                 r"self.all(path, path.size() <= 240 && !path.startsWith('/') && !path.contains('..'))",
                 "paths in source.inline are relative, without '..', and at most 240 characters long",
@@ -144,32 +65,34 @@ class Source(Part):
         description="A ready container image that serves HTTP on $PORT; nothing is built.",
         min_length=1,
         max_length=512,
-        json_schema_extra=_text_rule("!self.contains(' ')", "source.image is an image reference without blanks"),
+        json_schema_extra=part.make_text_rule(
+            "!self.contains(' ')", "source.image is an image reference without blanks"
+        ),
     )
 
 
-class KeyReference(Part):
+class KeyReference(part.Part):
     """A key of a Secret or ConfigMap in the Function's namespace."""
 
-    name: ObjectName = Field(description="Name of the object.")
-    key: Key = Field(description="Key in the object.")
+    name: part.ObjectName = Field(description="Name of the object.")
+    key: part.Key = Field(description="Key in the object.")
     optional: bool = Field(False, description="Start without the value when the object or key is absent.")
 
 
-class EnvSource(Part):
+class EnvSource(part.Part):
     """Where the value of an environment variable comes from."""
 
-    model_config = _part(
+    model_config = part.configure(
         ("has(self.secretKeyRef) != has(self.configMapKeyRef)", "set exactly one of secretKeyRef, configMapKeyRef")
     )
     secret_key_ref: KeyReference | None = Field(None, description="Key of a Secret.")
     config_map_key_ref: KeyReference | None = Field(None, description="Key of a ConfigMap.")
 
 
-class EnvVar(Part):
+class EnvVar(part.Part):
     """One environment variable."""
 
-    model_config = _part(
+    model_config = part.configure(
         ("has(self.value) != has(self.valueFrom)", "an env entry has exactly one of value, valueFrom"),
         (
             "!self.name.startsWith('MAYFLY_') && !self.name.startsWith('K_') && self.name != 'PORT'",
@@ -183,17 +106,17 @@ class EnvVar(Part):
     value_from: EnvSource | None = Field(None, description="Reference to a Secret or ConfigMap key.")
 
 
-class ObjectReference(Part):
+class ObjectReference(part.Part):
     """A Secret or ConfigMap in the Function's namespace."""
 
-    name: ObjectName = Field(description="Name of the object.")
+    name: part.ObjectName = Field(description="Name of the object.")
     optional: bool = Field(False, description="Start without it when it is absent.")
 
 
-class EnvFrom(Part):
+class EnvFrom(part.Part):
     """All keys of a Secret or ConfigMap as environment variables."""
 
-    model_config = _part(
+    model_config = part.configure(
         ("has(self.secretRef) != has(self.configMapRef)", "set exactly one of secretRef, configMapRef")
     )
     prefix: str | None = Field(
@@ -203,20 +126,20 @@ class EnvFrom(Part):
     config_map_ref: ObjectReference | None = Field(None, description="The ConfigMap.")
 
 
-class EmptyDir(Part):
+class EmptyDir(part.Part):
     """Scratch space that lives as long as the pod."""
 
-    size_limit: Quantity | None = Field(None, description="Largest size, for example 64Mi.")
+    size_limit: part.Quantity | None = Field(None, description="Largest size, for example 64Mi.")
 
 
 _RESERVED_PATHS = "^/(app|bin|boot|dev|lib|lib64|opt/mayfly|proc|sbin|sys|usr)(/|$)|^/(etc|home|opt|root|run|tmp|var)?$"
 """Where an image keeps its own files: some directories altogether, some but for their sub-directories."""
 
 
-class Volume(Part):
+class Volume(part.Part):
     """Files mounted into the function: exactly one of secret, configMap, emptyDir."""
 
-    model_config = _part(
+    model_config = part.configure(
         (
             "[has(self.secret), has(self.configMap), has(self.emptyDir)].filter(set, set).size() == 1",
             "a volume has exactly one of secret, configMap, emptyDir",
@@ -237,19 +160,21 @@ class Volume(Part):
     empty_dir: EmptyDir | None = Field(None, description="Writable scratch space.")
 
 
-class Resources(Part):
+class Resources(part.Part):
     """What one instance gets."""
 
-    cpu: BoundedQuantity = Field("100m", description="CPU each instance is guaranteed; it may use more. Default: 100m.")
-    memory: BoundedQuantity = Field(
+    cpu: part.BoundedQuantity = Field(
+        "100m", description="CPU each instance is guaranteed; it may use more. Default: 100m."
+    )
+    memory: part.BoundedQuantity = Field(
         "128Mi", description="Memory each instance gets, guaranteed and at most. Default: 128Mi."
     )
 
 
-class Scaling(Part):
+class Scaling(part.Part):
     """How many instances run."""
 
-    model_config = _part(
+    model_config = part.configure(
         (
             "!has(self.min) || !has(self.max) || self.max == 0 || self.min <= self.max",
             "scaling.min must not exceed scaling.max",
@@ -264,27 +189,17 @@ class Scaling(Part):
     concurrency: int = Field(
         50, description="Requests one instance handles at a time; 0 sets no limit. Default: 50.", ge=0, le=1000
     )
-    idle: Duration = Field(
+    idle: part.Duration = Field(
         "30s",
         description="Time without requests after which instances go away, from 6s to 1h. Default: 30s.",
-        json_schema_extra=_duration_rule("scaling.idle", "6s", "1h", such_as="30s"),
+        json_schema_extra=part.make_duration_rule("scaling.idle", "6s", "1h", such_as="30s"),
     )
 
 
-class Http(Part):
-    """How the Function is reached over HTTP."""
-
-    visibility: Visibility = Field(
-        Visibility.PUBLIC,
-        description="public: through the gateway's public address; cluster-local: only from inside the cluster."
-        " Default: public.",
-    )
-
-
-class FunctionSpec(Part):
+class FunctionSpec(part.Part):
     """What a Function is to be."""
 
-    model_config = _part(
+    model_config = part.configure(
         (
             "has(self.source.image) || !has(self.env) || !self.env.exists(item, item.name == 'PYTHONPATH')",
             "PYTHONPATH belongs to the platform, which finds its runtime by it; put your modules into the source",
@@ -299,7 +214,7 @@ class FunctionSpec(Part):
         description="Callable that handles requests, as module:name; found by itself when absent.",
         min_length=1,
         max_length=253,
-        json_schema_extra=_text_rule(
+        json_schema_extra=part.make_text_rule(
             "self.matches('^[A-Za-z_][A-Za-z0-9_.]*(:[A-Za-z_][A-Za-z0-9_.]*)?$')",
             "handler is module:name, for example main:hello",
         ),
@@ -328,14 +243,14 @@ class FunctionSpec(Part):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["path"]},
     )
     resources: Resources = Field(Resources(), description="CPU and memory of one instance.")
-    timeout: Duration = Field(
+    timeout: part.Duration = Field(
         "30s",
         description="Longest time for one request, from 1s to 10m, counted from its arrival at an instance; then the"
         " answer is 504. Default: 30s.",
-        json_schema_extra=_duration_rule("timeout", "1s", "10m", such_as="30s"),
+        json_schema_extra=part.make_duration_rule("timeout", "1s", "10m", such_as="30s"),
     )
     scaling: Scaling = Field(Scaling(), description="How many instances run and when they go away.")
-    http: Http = Field(Http(), description="How the Function is reached over HTTP.")
+    http: exposure.Http = Field(exposure.Http(), description="How the Function is reached over HTTP.")
 
     @property
     def timeout_seconds(self) -> float:

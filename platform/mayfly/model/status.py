@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mayfly.model import build, function
+from mayfly.model import build, part
 
 Truth = Literal["True", "False", "Unknown"]
 
@@ -35,7 +35,7 @@ STEPS = (ConditionType.BUILT, ConditionType.DEPLOYED, ConditionType.ROUTED)
 """What Ready sums up, in order: the first that is not True gives Ready its reason and message."""
 
 
-class Condition(function.Part):
+class Condition(part.Part):
     """One condition, in the form of metav1.Condition."""
 
     type: str = Field(description="Built, Deployed, Routed or Ready.", max_length=63)
@@ -50,13 +50,13 @@ class Condition(function.Part):
     )
 
 
-class Address(function.Part):
+class Address(part.Part):
     """Where the Function is reached from inside the cluster (Knative's Addressable)."""
 
     url: str | None = Field(None, description="URL inside the cluster.")
 
 
-class BuildStepRecord(function.Part):
+class BuildStepRecord(part.Part):
     """One step of the last build."""
 
     name: str = Field(description="Name of the step.")
@@ -64,7 +64,7 @@ class BuildStepRecord(function.Part):
     detail: str = Field("", description="Short remark, such as cached.")
 
 
-class BuildRecord(function.Part):
+class BuildRecord(part.Part):
     """The last build."""
 
     request: str = Field("", description="Digest of all that was asked of the builder.")
@@ -75,7 +75,7 @@ class BuildRecord(function.Part):
     log: tuple[str, ...] = Field((), description="Last lines of the build log; kept when the build failed.")
 
 
-class FunctionStatus(function.Part):
+class FunctionStatus(part.Part):
     """What a Function is at the moment."""
 
     observed_generation: int = Field(

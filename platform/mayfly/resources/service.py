@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly.model import function, labels, names
-from mayfly.resources import autoscaling, compare, environment, owner, quantity, volumes
+from mayfly.model import exposure, function, labels, names, quantity
+from mayfly.resources import autoscaling, compare, environment, owner, volumes
 
 API_VERSION = "serving.knative.dev/v1"
 CONTAINER = "user-container"
@@ -55,7 +55,10 @@ def make_service(
             "name": owned_by.name,
             "namespace": owned_by.namespace,
             "labels": own_labels | _make_visibility(spec.http.visibility),
-            "annotations": {names.INGRESS_CLASS_ANNOTATION: options.ingress_class},
+            "annotations": {
+                names.INGRESS_CLASS_ANNOTATION: options.ingress_class,
+                exposure.ANNOTATION: make_exposure(spec).to_json(),
+            },
             "ownerReferences": [owner.make_owner_reference(owned_by)],
         },
         "spec": {
@@ -73,8 +76,13 @@ def make_service(
     return compare.stamp(made)
 
 
-def _make_visibility(visibility: function.Visibility) -> dict[str, str]:
-    return {} if visibility == function.Visibility.PUBLIC else {names.VISIBILITY_LABEL: str(visibility)}
+def make_exposure(spec: function.FunctionSpec) -> exposure.Exposure:
+    """Return what the gateway must know of a Function; Knative hands the annotation down to the ingress."""
+    return exposure.Exposure(http=spec.http, timeout_seconds=spec.timeout_seconds)
+
+
+def _make_visibility(visibility: exposure.Visibility) -> dict[str, str]:
+    return {} if visibility == exposure.Visibility.PUBLIC else {names.VISIBILITY_LABEL: str(visibility)}
 
 
 def _make_revision_spec(

@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from mayfly.model import function
-from mayfly.resources import environment, quantity
+from mayfly.model import function, quantity
+from mayfly.resources import environment
 
 SCRATCH = {"name": "tmp", "emptyDir": {"sizeLimit": "512Mi"}}
 """``/tmp`` of a function whose root filesystem is read-only; a pod that writes more is evicted, not the node filled."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mayfly import errors
-from mayfly.resources import quantity
+from mayfly.model import quantity
 
 
 @pytest.mark.parametrize(

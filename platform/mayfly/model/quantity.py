@@ -28,16 +28,36 @@ def canonical(value: int | str) -> str:
     Raises:
         SpecError: ``value`` is not a quantity.
     """
+    amount, unit = _parse(value)
+    if unit.endswith("i"):
+        return _format_binary(amount)
+    return _format_decimal(amount, as_exponent=unit == "e")
+
+
+def parse_bytes(value: int | str) -> int:
+    """Return how many bytes ``value`` stands for, rounded up.
+
+    >>> parse_bytes("1.5Ki"), parse_bytes("6M"), parse_bytes(7)
+    (1536, 6000000, 7)
+
+    Raises:
+        SpecError: ``value`` is not a quantity.
+    """
+    return int(_parse(value)[0].to_integral_value(rounding=ROUND_CEILING))
+
+
+def _parse(value: int | str) -> tuple[Decimal, str]:
+    """Return the amount and the kind of its suffix: ``Ki`` ... ``Ei``, ``e``, or a decimal one."""
     match = _FORM.fullmatch(str(value))
     if match is None:
         raise errors.SpecError(f"quantity {value!r}: write a number with an optional unit, such as 100m, 1, 128Mi")
     number, binary, decimal, exponent = match.groups()
     if binary:
-        return _format_binary(Decimal(number) * _KIBI ** _BINARY.index(binary))
+        return Decimal(number) * _KIBI ** _BINARY.index(binary), binary
     if exponent:
-        return _format_decimal(Decimal(number) * Decimal(f"1{exponent}"), as_exponent=True)
+        return Decimal(number) * Decimal(f"1{exponent}"), "e"
     power = next(power for power, suffix in _DECIMAL.items() if suffix == (decimal or ""))
-    return _format_decimal(Decimal(number) * Decimal(10) ** power)
+    return Decimal(number) * Decimal(10) ** power, decimal or ""
 
 
 def _format_binary(amount: Decimal) -> str:
