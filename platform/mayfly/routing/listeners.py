@@ -23,7 +23,7 @@ from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb
 from envoy.type.matcher.v3 import http_inputs_pb2
 from google.protobuf import any_pb2, wrappers_pb2
 
-from mayfly.routing import certificates, edge, ingress, routes, wire
+from mayfly.routing import certificates, edge, ingress, policy, routes, wire
 
 HANDSHAKE_SECONDS = 10
 """A client that needs longer for its TLS handshake is hung up on."""
@@ -119,6 +119,7 @@ def _make_manager(listener: routes.Listener) -> hcm_pb2.HttpConnectionManager:
         scoped_routes=_make_scoped_routes(),
         http_filters=[
             hcm_pb2.HttpFilter(name="lower-case-host", typed_config=_pack(_make_host_filter())),
+            *policy.make_http_filters(),
             hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=_pack(_ROUTER)),
         ],
         upgrade_configs=[hcm_pb2.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
