@@ -20,11 +20,11 @@ from mayfly import settings
 UNLIMITED_HEAP = 1024 * 1024 * 1024
 """Assumed memory where no cgroup sets a limit, in bytes."""
 HEAP_SHARE = 0.85
-CONNECTIONS = 50_000
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _TYPE = "type.googleapis.com"
 _MONITORS = "envoy.extensions.resource_monitors"
+_ACTIONS = "envoy.overload_actions"
 
 
 class EnvoySettings(settings.Settings):
@@ -38,6 +38,13 @@ class EnvoySettings(settings.Settings):
         Path("/tmp/envoy-admin.sock"),  # noqa: S108  (the container's own)
         description="Unix socket of Envoy's admin interface; it has no port, so that no route can lead there.",
     )
+    envoy_max_connections: int = Field(
+        50_000, ge=1, description="Connections that strangers may have open; callers inside may have as many again."
+    )
+    listen_address: str = Field(
+        "0.0.0.0",  # noqa: S104  (it is there to be reached)
+        description="Address of the metrics listener; `::` takes IPv6 and IPv4.",
+    )
     envoy_log_level: str = Field("warning", description="Envoy's log level: trace, debug, info, warning, error.")
 
 
@@ -49,10 +56,11 @@ def make_bootstrap(wanted: EnvoySettings, *, heap_bytes: int) -> dict[str, Any]:
         "admin": {"address": _pipe(wanted.envoy_admin_socket, mode=0o600)},
         "dynamic_resources": {"ads_config": _make_ads(), "cds_config": ads, "lds_config": ads},
         "static_resources": {
-            "listeners": [_make_metrics_listener(wanted.envoy_metrics_port)],
+            "listeners": [_make_metrics_listener(wanted)],
             "clusters": [_make_control_cluster(wanted.xds_socket), _make_admin_cluster(wanted.envoy_admin_socket)],
         },
-        "overload_manager": _make_overload_manager(heap_bytes),
+        "overload_manager": _make_overload_manager(heap_bytes, connections=wanted.envoy_max_connections),
+        "layered_runtime": _make_runtime(wanted.envoy_max_connections),
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "stats_flush_interval": "10s",
     }
@@ -90,10 +98,11 @@ def _make_admin_cluster(socket: Path) -> dict[str, Any]:
     }
 
 
-def _make_metrics_listener(port: int) -> dict[str, Any]:
+def _make_metrics_listener(wanted: EnvoySettings) -> dict[str, Any]:
     """Give two pages of the admin interface to the cluster, and no other.
 
-    Envoy accepts here once it has its first configuration, so /ready means that requests are routed.
+    Envoy accepts here once it has its first configuration, so /ready means that requests are routed. It answers here
+    whatever strangers do: a pod that sheds load is to be seen, not to be taken out of service.
     """
     pages = [
         {"match": {"path": page}, "route": {"cluster": "admin", "timeout": "10s"}}
@@ -108,11 +117,35 @@ def _make_metrics_listener(port: int) -> dict[str, Any]:
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": f"{_TYPE}/{router}"}}],
     }
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": typed_config}]}
-    return {"name": "metrics", "address": _address("0.0.0.0", port), "filter_chains": [chain]}  # noqa: S104
+    return {
+        "name": "metrics",
+        "address": _address(wanted.listen_address, wanted.envoy_metrics_port),
+        "filter_chains": [chain],
+        "ignore_global_conn_limit": True,
+        "bypass_overload_manager": True,
+    }
 
 
-def _make_overload_manager(heap_bytes: int) -> dict[str, Any]:
-    """Shed load before the kernel ends the process: first idle memory, then kept connections, then new ones."""
+def _make_runtime(connections: int) -> dict[str, Any]:
+    """Limit the internal listener by itself; it does not count among the connections of all others.
+
+    The other two protect from HTTP/2 "rapid reset" (CVE-2023-44487): a connection of which most streams were reset
+    early is closed.
+    """
+    layer = {
+        "envoy.resource_limits.listener.internal.connection_limit": connections,
+        "overload.premature_reset_total_stream_count": 200,
+        "overload.premature_reset_min_stream_lifetime_seconds": 1,
+    }
+    return {"layers": [{"name": "static", "static_layer": layer}]}
+
+
+def _make_overload_manager(heap_bytes: int, *, connections: int) -> dict[str, Any]:
+    """Shed load before the kernel ends the process.
+
+    First silent clients get less time, then memory is given back, connections are no longer kept, the largest
+    requests are reset, new requests answered 503, and last new connections refused.
+    """
     monitors = {
         "fixed_heap": {
             "@type": f"{_TYPE}/{_MONITORS}.fixed_heap.v3.FixedHeapConfig",
@@ -120,23 +153,46 @@ def _make_overload_manager(heap_bytes: int) -> dict[str, Any]:
         },
         "global_downstream_max_connections": {
             "@type": f"{_TYPE}/{_MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig",
-            "max_active_downstream_connections": CONNECTIONS,
+            "max_active_downstream_connections": connections,
         },
     }
-    actions = {"shrink_heap": 0.9, "disable_http_keepalive": 0.92, "stop_accepting_requests": 0.95}
+    shares = {
+        "shrink_heap": 0.9,
+        "disable_http_keepalive": 0.92,
+        "stop_accepting_requests": 0.95,
+        "reject_incoming_connections": 0.98,
+    }
+    actions: list[dict[str, Any]] = [
+        {"name": f"{_ACTIONS}.{action}", "triggers": [_on_heap(threshold={"value": share})]}
+        for action, share in shares.items()
+    ]
     return {
         "refresh_interval": "0.25s",
         "resource_monitors": [
             {"name": f"envoy.resource_monitors.{name}", "typed_config": config} for name, config in monitors.items()
         ],
-        "actions": [
-            {
-                "name": f"envoy.overload_actions.{action}",
-                "triggers": [{"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": share}}],
-            }
-            for action, share in actions.items()
-        ],
+        "actions": [_make_reduction(), *actions],
     }
+
+
+def _make_reduction() -> dict[str, Any]:
+    """Shorten the time that kept connections and TLS handshakes get, the more so the fuller the memory is.
+
+    Not the silence within a request: a function may need that long to answer.
+    """
+    timers = {"HTTP_DOWNSTREAM_CONNECTION_IDLE": "2s", "TRANSPORT_SOCKET_CONNECT": "2s"}
+    return {
+        "name": f"{_ACTIONS}.reduce_timeouts",
+        "triggers": [_on_heap(scaled={"scaling_threshold": 0.75, "saturation_threshold": 0.95})],
+        "typed_config": {
+            "@type": f"{_TYPE}/envoy.config.overload.v3.ScaleTimersOverloadActionConfig",
+            "timer_scale_factors": [{"timer": timer, "min_timeout": least} for timer, least in timers.items()],
+        },
+    }
+
+
+def _on_heap(**trigger: Any) -> dict[str, Any]:
+    return {"name": "envoy.resource_monitors.fixed_heap", **trigger}
 
 
 def _address(host: str, port: int) -> dict[str, Any]:

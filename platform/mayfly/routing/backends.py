@@ -91,20 +91,9 @@ def find_port(service: Service | None, backend: ingress.Backend) -> Port | None:
     if service is None:
         return None
     found = (port for port in service.ports if backend.port in (port.number, port.name))
-    if service.external_name is not None and not is_public_name(service.external_name):
-        return None
     if service.external_name is not None and isinstance(backend.port, int):
         return next(found, Port("", backend.port, http2=False))
     return next(found, None)
-
-
-def is_public_name(host: str) -> bool:
-    """Say whether an ExternalName may be followed: a DNS name, not an address and not this machine.
-
-    Whoever may write a Service could else make the gateway call its own loopback or a metadata service for them.
-    """
-    labels = host.rstrip(".").lower().split(".")
-    return len(labels) > 1 and labels[-1] != "localhost" and not labels[-1].isdigit() and ":" not in host
 
 
 def addresses(backend: ingress.Backend, service: Service | None, slices: Iterable[Slice]) -> list[tuple[str, int]]:
@@ -128,7 +117,8 @@ def make_endpoints(backend: ingress.Backend, found: Iterable[tuple[str, int]]) -
 def make_cluster(backend: ingress.Backend, service: Service | None, *, place: edge.Edge) -> wire.Resource:
     """Return the cluster of a backend: discovered endpoints, or the name that an ExternalName Service gives.
 
-    A name of the gateway itself becomes its own listener, so that a DomainMapping crosses no network twice.
+    A name of the gateway itself becomes its own listener, so that a DomainMapping crosses no network twice. A name that
+    may not be followed (``edge.Edge.follows``) gets a cluster without endpoints.
     """
     port = find_port(service, backend)
     made = cluster_pb2.Cluster()
@@ -139,11 +129,15 @@ def make_cluster(backend: ingress.Backend, service: Service | None, *, place: ed
         made.eds_cluster_config.eds_config.ads.SetInParent()
         made.eds_cluster_config.eds_config.resource_api_version = 2
         return wire.pack(wire.CLUSTER, backend.cluster, wire.serialise(made))
-    own = place.own_listener(service.external_name)
-    made.type = cluster_pb2.Cluster.STRICT_DNS if own is None else cluster_pb2.Cluster.STATIC
-    made.dns_lookup_family = cluster_pb2.Cluster.V4_PREFERRED
-    host, number = own or (service.external_name, port.number)
     made.load_assignment.cluster_name = backend.cluster
+    made.type = cluster_pb2.Cluster.STATIC
+    if not place.follows(service.external_name):
+        return wire.pack(wire.CLUSTER, backend.cluster, wire.serialise(made))
+    own = place.own_listener(service.external_name)
+    if own is None:
+        made.type = cluster_pb2.Cluster.STRICT_DNS
+        made.dns_lookup_family = cluster_pb2.Cluster.V4_PREFERRED
+    host, number = own or (service.external_name, port.number)
     made.load_assignment.endpoints.add().lb_endpoints.append(_endpoint(host, number))
     return wire.pack(wire.CLUSTER, backend.cluster, wire.serialise(made))
 

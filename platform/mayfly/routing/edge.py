@@ -12,10 +12,28 @@ LISTENERS: tuple[Listener, ...] = ("public", "internal", "secure")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Edge:
-    """Hold the listeners' address and ports, and the host names of the Services in front of them.
+class Limits:
+    """Say how long a client may take, in seconds. Tests shorten it; the defaults are what is installed."""
 
-    ``secure_port`` is ``None`` when the gateway terminates no TLS.
+    handshake: float = 10
+    """For its TLS handshake; then it is hung up on."""
+    headers: float = 10
+    """To say what it wants; then it is answered 408."""
+    request: float = 300
+    """To send a whole request; then it is answered 408. Knative's own default for a request."""
+    silence: float = 660
+    """Without a byte either way within a request; over Knative's largest function timeout of 600 s."""
+    idle: float = 300
+    """Between requests on a kept connection; then it is closed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Edge:
+    """Hold the listeners' address and ports, the host names of the Services in front of them, and whom to believe.
+
+    ``secure_port`` is ``None`` when the gateway terminates no TLS. ``trusted_proxies`` are the networks (CIDR) whose
+    ``X-Forwarded-*`` are believed. ``external_names`` are the DNS names that Services of type ExternalName may give;
+    one with a dot in front stands for all names below it.
     """
 
     public_port: int
@@ -24,6 +42,9 @@ class Edge:
     internal_host: str
     secure_port: int | None = None
     address: str = "0.0.0.0"  # noqa: S104  (the listeners are there to be reached)
+    limits: Limits = Limits()
+    trusted_proxies: tuple[str, ...] = ()
+    external_names: tuple[str, ...] = ()
 
     def port(self, listener: Listener) -> int | None:
         """Return the port of a listener, ``None`` when there is no such listener."""
@@ -31,5 +52,18 @@ class Edge:
 
     def own_listener(self, host: str) -> tuple[str, int] | None:
         """Return where the gateway itself answers for ``host``, ``None`` for any other name."""
-        port = {self.public_host: self.public_port, self.internal_host: self.internal_port}.get(host.rstrip("."))
+        ports = {self.public_host: self.public_port, self.internal_host: self.internal_port}
+        port = ports.get(host.rstrip(".").lower())
         return None if port is None else (LOOPBACK, port)
+
+    def follows(self, host: str) -> bool:
+        """Say whether a Service of type ExternalName may lead to ``host``.
+
+        Whoever may write a Service chooses the name, and whoever owns the name chooses the address: any name may
+        resolve to a loopback, metadata or cluster address, as ``127-0-0-1.x.pod.cluster.local`` does by design. Envoy
+        cannot restrict what a name resolves to, so the operator says which names are sound. The gateway's own names,
+        the only ones Knative itself writes, are never looked up.
+        """
+        name = host.rstrip(".").lower()
+        suffixes = tuple(allowed.lower() for allowed in self.external_names if allowed.startswith("."))
+        return self.own_listener(name) is not None or name in self.external_names or name.endswith(suffixes)

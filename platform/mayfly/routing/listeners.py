@@ -6,63 +6,73 @@ Limits follow Envoy's edge guide
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
-from envoy.config.core.v3 import address_pb2, config_source_pb2, extension_pb2, protocol_pb2
+from envoy.config.core.v3 import address_pb2, base_pb2, config_source_pb2, extension_pb2, protocol_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2 as header_mutation_filter_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
+from envoy.extensions.http.original_ip_detection.xff.v3 import xff_pb2
 from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb2
 from envoy.type.matcher.v3 import http_inputs_pb2
 from google.protobuf import any_pb2, wrappers_pb2
+from xds.core.v3 import cidr_pb2 as xds_cidr_pb2
+from xds.type.matcher.v3 import ip_pb2, matcher_pb2
 
 from mayfly.routing import certificates, edge, ingress, policy, routes, wire
 
-HANDSHAKE_SECONDS = 10
-"""A client that needs longer for its TLS handshake is hung up on."""
 CERTIFICATE_SECONDS = 5
 """A changed listener waits so long for the certificates of its new hosts."""
-HEADERS_SECONDS = 10
-"""A client that needs longer to say what it wants is answered 408."""
-REQUEST_SECONDS = 300
-"""Longest upload; Knative's own default for a whole request."""
-SILENCE_SECONDS = 660
-"""Longest silence within a request, over Knative's largest function timeout of 600 s."""
-IDLE_SECONDS = 300
-"""A kept connection without a request is closed after this."""
 STREAMS = 100
 STREAM_WINDOW = 64 * 1024
 CONNECTION_WINDOW = 1024 * 1024
 BUFFER_BYTES = 32 * 1024
 
 FORGED_PREFIXES = ("x-envoy-", "k-proxy-", "x-mayfly-")
-"""Headers that only the platform sets, whoever sends them."""
-STRANGERS_PREFIXES = ("x-forwarded-",)
-STRANGERS_NAMES = (
-    "forwarded",
-    "x-real-ip",
-    "k-original-host",
+FORGED_NAMES = (
     "k-kubelet-probe",
-    "k-passthrough-lb",
     "knative-serving-revision",
     "knative-serving-namespace",
     "knative-serving-default-route",
 )
-"""Headers that a client outside may not set: they choose a revision, a host or an identity. ``Knative-Serving-Tag``
-and the probe headers stay: Knative gives them to clients."""
+"""Headers that only the platform sets, whoever sends them: they choose a revision, or get a call past queue-proxy's
+limits and counts (``serving/pkg/queue/handler.go``)."""
+FORWARDED_PREFIX = "x-forwarded-"
+STRANGERS_NAMES = (
+    "forwarded",
+    "x-real-ip",
+    "k-original-host",
+    "k-passthrough-lb",
+    "proxy",
+    "proxy-authorization",
+)
+"""Headers that a client outside may not set: they choose a host or an identity, or are meant for the gateway, or, as
+``Proxy`` does in CGI, become ``HTTP_PROXY``. ``Knative-Serving-Tag`` and the probe headers stay: Knative gives them to
+clients."""
+ENVOYS_NAMES = ("x-envoy-external-address", "x-envoy-internal")
+"""Headers that Envoy sets by itself; ``X-Forwarded-For`` says it already."""
+KUBELET = "kube-probe/"
+"""A ``User-Agent`` that begins so gets past queue-proxy's limits and counts, as ``K-Kubelet-Probe`` does."""
+AUTHORITY = "[a-z0-9._-]+(:[0-9]{0,5})?"
+"""A host as routes are looked up: no user, no brackets, at most a port behind it."""
 
 
 def make_listener(listener: Literal["public", "internal"], place: edge.Edge) -> wire.Resource:
     """Return a listener that takes the routes of its own scopes."""
     made = _make_bare(listener, place)
-    made.filter_chains.add(filters=[_make_filter(listener)])
+    if listener == "public" and place.trusted_proxies:
+        chain = made.filter_chains.add(name="trusted", filters=[_make_filter(listener, place, trusted=True)])
+        chain.filter_chain_match.source_prefix_ranges.extend(_make_ranges(place.trusted_proxies))
+    made.filter_chains.add(name=listener, filters=[_make_filter(listener, place)])
     return wire.pack(wire.LISTENER, listener, wire.serialise(made))
 
 
@@ -78,23 +88,57 @@ def make_secure_listener(place: edge.Edge, secrets: Mapping[str, ingress.SecretN
         return None
     made = _make_bare("secure", place)
     made.listener_filters.add(name="envoy.filters.listener.tls_inspector").typed_config.CopyFrom(_pack(_INSPECTOR))
-    http = _make_filter("secure")
     source = _ads()
     # A certificate that does not come must not hold up the chains of all others.
     source.initial_fetch_timeout.FromSeconds(CERTIFICATE_SECONDS)
-    for secret in sorted(set(secrets.values())):
-        chain = made.filter_chains.add(name=str(secret), filters=[http])
+    kinds = {"": _make_filter("secure", place)}
+    if place.trusted_proxies:
+        kinds[_TRUSTED] = _make_filter("secure", place, trusted=True)
+    for secret, kind in itertools.product(sorted(set(secrets.values())), kinds):
+        chain = made.filter_chains.add(name=f"{secret}{kind}", filters=[kinds[kind]])
         chain.transport_socket.name = "envoy.transport_sockets.tls"
         chain.transport_socket.typed_config.CopyFrom(_pack(certificates.make_context(secret, source=source)))
-        chain.transport_socket_connect_timeout.FromSeconds(HANDSHAKE_SECONDS)
+        chain.transport_socket_connect_timeout.FromMilliseconds(_milliseconds(place.limits.handshake))
     tree = made.filter_chain_matcher.matcher_tree
     tree.input.name = "server-name"
     tree.input.typed_config.CopyFrom(_pack(network_inputs_pb2.ServerNameInput()))
     for host, secret in sorted(secrets.items()):
-        action = tree.exact_match_map.map[host].action
-        action.name = str(secret)
-        action.typed_config.CopyFrom(_pack(wrappers_pb2.StringValue(value=str(secret))))
+        _choose_chain(tree.exact_match_map.map[host], secret, place)
     return wire.pack(wire.LISTENER, "secure", wire.serialise(made))
+
+
+def _choose_chain(found: matcher_pb2.Matcher.OnMatch, secret: ingress.SecretName, place: edge.Edge) -> None:
+    """Take a Secret's chain, by the client's address where some are trusted."""
+    if not place.trusted_proxies:
+        _name_chain(found, str(secret))
+        return
+    matcher = found.matcher.matcher_tree
+    matcher.input.name = "source-ip"
+    matcher.input.typed_config.CopyFrom(_pack(network_inputs_pb2.SourceIPInput()))
+    by_range = ip_pb2.IPMatcher()
+    for name, ranges in ((f"{secret}{_TRUSTED}", place.trusted_proxies), (str(secret), _EVERYBODY)):
+        entry = by_range.range_matchers.add()
+        entry.ranges.extend(
+            xds_cidr_pb2.CidrRange.FromString(piece.SerializeToString()) for piece in _make_ranges(ranges)
+        )
+        _name_chain(entry.on_match, name)
+    matcher.custom_match.name = "ip"
+    matcher.custom_match.typed_config.CopyFrom(_pack(by_range))
+
+
+def _name_chain(found: matcher_pb2.Matcher.OnMatch, name: str) -> None:
+    found.action.name = name
+    found.action.typed_config.CopyFrom(_pack(wrappers_pb2.StringValue(value=name)))
+
+
+def _make_ranges(networks: Iterable[str]) -> Iterator[address_pb2.CidrRange]:
+    for network in networks:
+        address, _, length = network.partition("/")
+        yield address_pb2.CidrRange(address_prefix=address, prefix_len=wrappers_pb2.UInt32Value(value=int(length)))
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 def _make_bare(listener: routes.Listener, place: edge.Edge) -> listener_pb2.Listener:
@@ -103,45 +147,63 @@ def _make_bare(listener: routes.Listener, place: edge.Edge) -> listener_pb2.List
         name=listener,
         address=address_pb2.Address(socket_address=address_pb2.SocketAddress(address=place.address, port_value=port)),
         per_connection_buffer_limit_bytes=wrappers_pb2.UInt32Value(value=BUFFER_BYTES),
+        # Strangers cannot use up the connections of callers inside, which have a limit of their own (bootstrap).
+        ignore_global_conn_limit=listener == "internal",
     )
 
 
-def _make_filter(listener: routes.Listener) -> listener_components_pb2.Filter:
+def _make_filter(
+    listener: routes.Listener, place: edge.Edge, *, trusted: bool = False
+) -> listener_components_pb2.Filter:
     return listener_components_pb2.Filter(
-        name="envoy.filters.network.http_connection_manager", typed_config=_pack(_make_manager(listener))
+        name="envoy.filters.network.http_connection_manager",
+        typed_config=_pack(_make_manager(listener, place, trusted=trusted)),
     )
 
 
-def _make_manager(listener: routes.Listener) -> hcm_pb2.HttpConnectionManager:
-    public = listener != "internal"
+def _make_manager(listener: routes.Listener, place: edge.Edge, *, trusted: bool) -> hcm_pb2.HttpConnectionManager:
+    public, limits = listener != "internal", place.limits
     manager = hcm_pb2.HttpConnectionManager(
         stat_prefix=listener,
         scoped_routes=_make_scoped_routes(),
         http_filters=[
+            hcm_pb2.HttpFilter(name="hygiene", typed_config=_pack(_make_late_hygiene(trusted=trusted))),
+            hcm_pb2.HttpFilter(name="no-kubelet", typed_config=_pack(_make_kubelet_filter())),
             hcm_pb2.HttpFilter(name="lower-case-host", typed_config=_pack(_make_host_filter())),
             *policy.make_http_filters(),
             hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=_pack(_ROUTER)),
         ],
         upgrade_configs=[hcm_pb2.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
-        use_remote_address=wrappers_pb2.BoolValue(value=True),
+        use_remote_address=wrappers_pb2.BoolValue(value=not trusted),
+        # A stranger's id is replaced, so that nobody can write into another's traces and logs; ``traceparent`` passes.
+        preserve_external_request_id=trusted or not public,
         always_set_request_id_in_response=True,
         normalize_path=wrappers_pb2.BoolValue(value=True),
         merge_slashes=True,
         strip_trailing_host_dot=True,
         path_with_escaped_slashes_action=hcm_pb2.HttpConnectionManager.REJECT_REQUEST,
         server_header_transformation=hcm_pb2.HttpConnectionManager.PASS_THROUGH,
-        common_http_protocol_options=_make_common(public=public),
+        common_http_protocol_options=_make_common(limits, public=public),
         http2_protocol_options=protocol_pb2.Http2ProtocolOptions(
             max_concurrent_streams=wrappers_pb2.UInt32Value(value=STREAMS),
             initial_stream_window_size=wrappers_pb2.UInt32Value(value=STREAM_WINDOW),
             initial_connection_window_size=wrappers_pb2.UInt32Value(value=CONNECTION_WINDOW),
         ),
-        early_header_mutation_extensions=[_make_hygiene(listener)],
+        early_header_mutation_extensions=[_make_hygiene(listener, trusted=trusted)],
     )
-    manager.request_headers_timeout.FromSeconds(HEADERS_SECONDS)
-    manager.request_timeout.FromSeconds(REQUEST_SECONDS)
-    manager.stream_idle_timeout.FromSeconds(SILENCE_SECONDS)
+    if trusted:
+        manager.original_ip_detection_extensions.append(_make_detection(place.trusted_proxies))
+    manager.request_headers_timeout.FromMilliseconds(_milliseconds(limits.headers))
+    manager.request_timeout.FromMilliseconds(_milliseconds(limits.request))
+    manager.stream_idle_timeout.FromMilliseconds(_milliseconds(limits.silence))
     return manager
+
+
+def _make_detection(proxies: Iterable[str]) -> extension_pb2.TypedExtensionConfig:
+    """Take as the client the last address of ``X-Forwarded-For`` that is no trusted proxy."""
+    xff = xff_pb2.XffConfig(skip_xff_append=wrappers_pb2.BoolValue(value=True))
+    xff.xff_trusted_cidrs.cidrs.extend(_make_ranges(proxies))
+    return extension_pb2.TypedExtensionConfig(name="envoy.http.original_ip_detection.xff", typed_config=_pack(xff))
 
 
 def _make_scoped_routes() -> hcm_pb2.ScopedRoutes:
@@ -160,7 +222,8 @@ def _make_scoped_routes() -> hcm_pb2.ScopedRoutes:
 def _make_host_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
     """Write the host in lower case before routes are looked up: scopes are found by exact text, DNS names are not.
 
-    A host that is in lower case, as all browsers send it, skips the filter.
+    A host that is in lower case, as all browsers send it, skips the filter. One that is no host is answered 400:
+    routes are found by what stands before the colon, but the function is shown all of it.
     """
     made = extension_matcher_pb2.ExtensionWithMatcher()
     lua = lua_pb2.Lua()
@@ -171,31 +234,65 @@ def _make_host_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
     predicate = skip.predicate.single_predicate
     predicate.input.name = "host"
     predicate.input.typed_config.CopyFrom(_pack(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=":authority")))
-    predicate.value_match.safe_regex.regex = "[^A-Z]*"
+    predicate.value_match.safe_regex.regex = AUTHORITY
     predicate.value_match.safe_regex.google_re2.SetInParent()
     skip.on_match.action.name = "skip"
     skip.on_match.action.typed_config.CopyFrom(_pack(skip_action_pb2.SkipFilter()))
     return made
 
 
-def _make_common(*, public: bool) -> protocol_pb2.HttpProtocolOptions:
+def _make_kubelet_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
+    """Remove the ``User-Agent`` of who claims to be the kubelet, which never calls through a gateway."""
+    made = extension_matcher_pb2.ExtensionWithMatcher()
+    mutation = header_mutation_filter_pb2.HeaderMutation()
+    mutation.mutations.request_mutations.add(remove="user-agent")
+    made.extension_config.name = "envoy.filters.http.header_mutation"
+    made.extension_config.typed_config.CopyFrom(_pack(mutation))
+    skip = made.xds_matcher.matcher_list.matchers.add()
+    predicate = skip.predicate.not_matcher.single_predicate
+    predicate.input.name = "user-agent"
+    predicate.input.typed_config.CopyFrom(_pack(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name="user-agent")))
+    predicate.value_match.prefix = KUBELET
+    skip.on_match.action.name = "skip"
+    skip.on_match.action.typed_config.CopyFrom(_pack(skip_action_pb2.SkipFilter()))
+    return made
+
+
+def _make_late_hygiene(*, trusted: bool) -> header_mutation_filter_pb2.HeaderMutation:
+    """Remove what Envoy itself adds, and all trailers of requests: HTTP/1.1 loses them anyway, and they may be forged.
+
+    Behind a trusted proxy ``X-Forwarded-For`` becomes the one address that counts: what stands left of it is hearsay.
+    """
+    made = header_mutation_filter_pb2.HeaderMutation()
+    for name in ENVOYS_NAMES:
+        made.mutations.request_mutations.add(remove=name)
+    if trusted:
+        client = made.mutations.request_mutations.add().append
+        client.header.key, client.header.value = "x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
+        client.append_action = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+    trailers = made.mutations.request_trailers_mutations.add().remove_on_match.key_matcher
+    trailers.safe_regex.regex = ".*"
+    return made
+
+
+def _make_common(limits: edge.Limits, *, public: bool) -> protocol_pb2.HttpProtocolOptions:
     """Refuse names with underscores from strangers: ``X_Forwarded_For`` becomes ``X-Forwarded-For`` in CGI and WSGI."""
     options = protocol_pb2.HttpProtocolOptions()
-    options.idle_timeout.FromSeconds(IDLE_SECONDS)
+    options.idle_timeout.FromMilliseconds(_milliseconds(limits.idle))
     if public:
         options.headers_with_underscores_action = protocol_pb2.HttpProtocolOptions.REJECT_REQUEST
     return options
 
 
-def _make_hygiene(listener: routes.Listener) -> extension_pb2.TypedExtensionConfig:
+def _make_hygiene(listener: routes.Listener, *, trusted: bool) -> extension_pb2.TypedExtensionConfig:
     """Remove headers that the caller has no right to set, before anything else reads them, and name the listener."""
     public = listener != "internal"
     mutation = header_mutation_pb2.HeaderMutation()
-    for prefix in FORGED_PREFIXES + (STRANGERS_PREFIXES if public else ()):
+    for prefix in (*FORGED_PREFIXES, *([FORWARDED_PREFIX] if public and not trusted else [])):
         removal = mutation_rules_pb2.HeaderMutation.RemoveOnMatch()
         removal.key_matcher.prefix = prefix
         mutation.mutations.append(mutation_rules_pb2.HeaderMutation(remove_on_match=removal))
-    for name in STRANGERS_NAMES if public else ():
+    for name in FORGED_NAMES + (STRANGERS_NAMES if public else ()):
         mutation.mutations.append(mutation_rules_pb2.HeaderMutation(remove=name))
     mutation.mutations.append(
         mutation_rules_pb2.HeaderMutation(append=routes.set_header(routes.LISTENER_HEADER, listener))
@@ -223,9 +320,16 @@ def _pack(message: Any) -> any_pb2.Any:
 _LOWER_CASE = """
 function envoy_on_request(handle)
   local headers = handle:headers()
-  headers:replace(":authority", headers:get(":authority"):lower())
+  local host = headers:get(":authority"):lower()
+  if not host:match("^[a-z0-9._-]+:?%d?%d?%d?%d?%d?$") then
+    handle:respond({[":status"] = "400"}, "Host is not a host\\n")
+    return
+  end
+  headers:replace(":authority", host)
   handle:clearRouteCache()
 end
 """
+_TRUSTED = " trusted"
+_EVERYBODY = ("0.0.0.0/0", "::/0")
 _INSPECTOR = tls_inspector_pb2.TlsInspector()
 _ROUTER = router_pb2.Router(suppress_envoy_headers=True)

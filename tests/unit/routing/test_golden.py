@@ -29,6 +29,7 @@ PLACE = edge.Edge(
     secure_port=8443,
     public_host="mayfly-gateway.mayfly-system.svc.cluster.local",
     internal_host="mayfly-gateway-internal.mayfly-system.svc.cluster.local",
+    external_names=("api.example.net",),
 )
 MESSAGES = {
     wire.CLUSTER: cluster_pb2.Cluster,
