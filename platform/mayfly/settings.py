@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -101,6 +101,14 @@ class GatewaySettings(Settings):
         description="Host name written as private load balancer.",
     )
     metrics_port: int = Field(9090, description="Port of /healthz, /readyz and /metrics.")
+    jwks_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="Networks, beside the Internet, in which issuers may publish their keys (JWKS); plain HTTP is"
+        " allowed there. A list in JSON.",
+    )
+    jwks_directory: Path | None = Field(
+        None, description="Directory that keeps the issuers' last keys for the next start; empty keeps none."
+    )
 
 
 class ApiSettings(RegistrySettings):

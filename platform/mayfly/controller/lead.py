@@ -52,10 +52,10 @@ async def lead(plan: Plan) -> None:
     plan.state.functions, plan.state.queue = copies.functions, work
     try:
         async with asyncio.TaskGroup() as group:
-            for copy in (copies.functions, copies.services, copies.pods):
+            for copy in copies:
                 group.create_task(copy.run())
             group.create_task(recorder.run())
-            for copy in (copies.functions, copies.services, copies.pods):
+            for copy in copies:
                 await copy.synced()
             log.info("copies are complete", extra={"functions": len(copies.functions)})
             group.create_task(follower.run())
@@ -78,10 +78,13 @@ def make_copies(cluster: client.Cluster, work: queue.WorkQueue[watch.Key]) -> re
 
     functions = watch.Cache(cluster, kinds.FUNCTION, transform=trim.trim_function, on_change=wake)
     services = watch.Cache(cluster, kinds.KSERVICE, labels=labels.FUNCTION, transform=trim.trim_service, on_change=wake)
+    ingresses = watch.Cache(
+        cluster, kinds.KINGRESS, labels=labels.FUNCTION, transform=trim.trim_ingress, on_change=wake
+    )
     pods = watch.Cache(cluster, kinds.POD, labels=labels.FUNCTION, transform=trim.trim_pod, on_change=wake_owner)
     index_function = watch.by_label(labels.FUNCTION)
     pods.add_index(reconciler.BY_FUNCTION, index_function)
-    return reconciler.Copies(functions, services, pods)
+    return reconciler.Copies(functions, services, ingresses, pods)
 
 
 def make_handler(turn: reconciler.Reconciler, state: metrics.State) -> queue.Handler[watch.Key]:

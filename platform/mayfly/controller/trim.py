@@ -31,6 +31,15 @@ def trim_pod(obj: Object) -> Object:
     }
 
 
+def trim_ingress(obj: Object) -> Object:
+    """Return the identity and what the gateway says of the exposure."""
+    annotations = (obj.get("status") or {}).get("annotations") or {}
+    return {
+        "metadata": {name: obj["metadata"][name] for name in _METADATA if name in obj["metadata"]},
+        "status": {"annotations": annotations},
+    }
+
+
 def trim_config_map(obj: Object) -> Object:
     """Return the identity alone: sources are read when they are needed."""
     return {"metadata": {name: obj["metadata"][name] for name in ("namespace", "name", "resourceVersion")}}

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 from typing import Any
 
 import aiohttp
 
-from mayfly import settings
+from mayfly import errors, settings
 from mayfly.cluster import client, kinds, lease, queue, watch
-from mayfly.gateway import health, probe, publish, snapshot, table, vault, xds
+from mayfly.gateway import health, jwks, probe, publish, snapshot, table, vault, xds
 from mayfly.model import names
-from mayfly.routing import backends, edge, ingress
+from mayfly.routing import backends, edge, ingress, trust
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +47,20 @@ async def run(config: settings.GatewaySettings) -> None:
         asyncio.TaskGroup() as group,
     ):
         caches = make_caches(cluster, known, attention, ingress_class=config.ingress_class)
-        certificates = vault.Vault(cluster, known.keys) if config.tls_enabled else None
-        if certificates is not None:
-            group.create_task(certificates.run())
+        secrets = vault.Vault(cluster, known.keys, known.trust) if config.tls_enabled else None
+        if secrets is not None:
+            group.create_task(secrets.run())
+        else:
+            known.trust.on_want.append(functools.partial(_say_unreadable, known))
+        issuers = jwks.Reader(known.trust, networks=config.jwks_networks, directory=config.jwks_directory)
+        group.create_task(issuers.run())
         for cache in caches:
             group.create_task(cache.run())
         for cache in caches:
             await cache.synced()
-        if certificates is not None:
-            await certificates.settled()
+        if secrets is not None:
+            await secrets.settled()
+        await issuers.settled()
         server = state.server = xds.Server(resources, socket=config.xds_socket, on_verdict=known.conclude)
         await server.start()
         state.serving = True
@@ -74,6 +80,12 @@ async def run(config: settings.GatewaySettings) -> None:
             await election.run(lambda: attention.run(publisher.publish, workers=WORKERS))
         finally:
             await server.stop()
+
+
+def _say_unreadable(known: table.Table, source: trust.Source, wanted: bool) -> None:
+    if wanted and isinstance(source, ingress.SecretName):
+        text = f"this gateway may not read Secret {source}; have the operator set the chart's value gateway.tls.enabled"
+        known.trust.put(source, errors.InvalidRoute(text))
 
 
 def make_caches(

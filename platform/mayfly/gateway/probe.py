@@ -33,12 +33,19 @@ class Prober:
 
     async def check(self, subject: ingress.Ingress, addresses: Iterable[str]) -> status.Finding:
         """Return whether the Envoys at ``addresses`` all serve this version of the ingress."""
-        asked = [
-            self._ask(subject, address, question)
-            for address in addresses
-            for question in questions.make_questions(subject)
-        ]
-        objections = [objection for objection in await asyncio.gather(*asked) if objection]
+        return await self._check(subject, addresses, questions.make_questions(subject))
+
+    async def check_exposure(self, subject: ingress.Ingress, addresses: Iterable[str]) -> status.Finding:
+        """Return whether they all serve it as its Function wants it exposed, its own hosts included."""
+        asked = [*questions.make_questions(subject), *questions.make_own_questions(subject)]
+        return await self._check(subject, addresses, asked)
+
+    async def _check(
+        self, subject: ingress.Ingress, addresses: Iterable[str], asked: Iterable[questions.Question]
+    ) -> status.Finding:
+        wanted = list(asked)
+        answers = [self._ask(subject, address, question) for address in addresses for question in wanted]
+        objections = [objection for objection in await asyncio.gather(*answers) if objection]
         return status.waiting(objections[0]) if objections else status.SERVING
 
     async def _ask(self, subject: ingress.Ingress, address: str, question: questions.Question) -> str:
@@ -48,7 +55,8 @@ class Prober:
         url = f"{'https' if secure else 'http'}://{host}:{port}{question.path}"
         headers = {**question.headers, "Host": question.host, "Connection": "close"}
         try:
-            async with self._session.get(
+            async with self._session.request(
+                question.method,
                 url,
                 headers=headers,
                 allow_redirects=False,

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mayfly import errors
-from mayfly.gateway import delta, keyring, snapshot
-from mayfly.routing import backends, edge, ingress, listeners, routes, status, wire
+from mayfly.gateway import delta, keyring, sites, snapshot
+from mayfly.gateway import trust as held
+from mayfly.routing import backends, edge, ingress, listeners, policy, routes, status, trust, wire
+from mayfly.routing import sites as shares
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ class _Entry:
 
     @property
     def certificates(self) -> dict[str, ingress.SecretName]:
-        """Return the Secret of each host that is served over TLS."""
+        """Return the Secret of each of the ingress's hosts that is served over TLS."""
         return dict(self.subject.tls)
 
     def effective(self, name: str) -> wire.Resource | None:
@@ -70,6 +72,12 @@ class Table:
         """Groups of refused ingresses, tried again one group at a time to find the one to blame."""
         self.keys = keyring.Keyring(resources, on_finding=self._find_for_secret, on_change=self._promise_listener)
         """The certificates."""
+        self.trust = held.Trust(on_change=self._renew_source)
+        """What callers are checked against."""
+        self._sources: dict[trust.Source, set[ingress.Key]] = {}
+        """Who depends on it."""
+        self.sites = sites.Sites(publish=self._publish_scope, on_finding=on_finding, find_owner=self._owner)
+        """The hosts that Functions name themselves."""
         self._secure_scopes: set[str] = set()
         self._secured: dict[ingress.SecretName, set[ingress.Key]] = {}
         """Who names a Secret."""
@@ -93,10 +101,13 @@ class Table:
         if before is not None and before.subject == subject:
             return
         taken = before.taken if before else {}
-        self._entries[key] = _Entry(subject, scopes=routes.make_scopes(subject), taken=taken)
+        self._use_source(key, before.subject if before else None, subject)
+        policies = self._make_policies(subject)
+        self._entries[key] = _Entry(subject, scopes=routes.make_scopes(subject, policies), taken=taken)
         self._use_backends(key, before.subject.backends if before else frozenset(), subject.backends)
         self._use_secrets(key, before.subject.secrets if before else frozenset(), subject.secrets)
         self._claim(key, before.scopes if before else {}, self._entries[key].scopes)
+        self.sites.put(key, shares.Share(subject, policies))
 
     def drop_ingress(self, key: ingress.Key) -> None:
         """Forget an ingress and what only it used."""
@@ -106,6 +117,8 @@ class Table:
             self._claim(key, entry.scopes, {})
             self._use_backends(key, entry.subject.backends, frozenset())
             self._use_secrets(key, entry.subject.secrets, frozenset())
+            self._use_source(key, entry.subject, None)
+            self.sites.put(key, None)
             del self._entries[key]
 
     def finding(self, key: ingress.Key) -> status.Finding | None:
@@ -129,8 +142,22 @@ class Table:
         if subject.tls and self._place.secure_port is None:
             text = "this gateway terminates no TLS; remove spec.tls, or set the chart's value gateway.tls.enabled"
             return status.Finding("TLSDisabled", text, failed=True)
-        found = (self.keys.finding(secret) for secret in sorted(subject.secrets))
+        found = (self.keys.finding(secret) for secret in sorted({secret for _, secret in subject.tls}))
         return next((finding for finding in found if finding is not None), None)
+
+    def exposure_finding(self, key: ingress.Key) -> status.Finding | None:
+        """Return what is wrong with what the Function behind an ingress asks for, ``None`` when nothing is.
+
+        The ingress itself may be served all the same.
+        """
+        subject = self._entries[key].subject
+        _, finding = self.trust.judge(subject)
+        if finding is None and subject.own_secret is not None:
+            if self._place.secure_port is None:
+                text = "this gateway terminates no TLS; remove http.tls, or set the chart's value gateway.tls.enabled"
+                return status.Finding("TLSDisabled", text, failed=True)
+            finding = self.keys.finding(subject.own_secret)
+        return finding or self.sites.finding(key)
 
     def get(self, key: ingress.Key) -> ingress.Ingress | None:
         """Return the ingress as last read sound."""
@@ -189,6 +216,7 @@ class Table:
             self.keys.conclude(verdict.versions, verdict.error)
         if verdict.type_url != wire.SCOPES:
             return
+        self.sites.conclude(verdict.versions, verdict.error)
         asked = self._find_asked(verdict.versions)
         if verdict.error:
             self._refuse(sorted(set(asked.values())), verdict.error)
@@ -252,6 +280,7 @@ class Table:
                 del self._claims[name]
             if self._owner(name) != owner:
                 affected |= {owner, self._owner(name)}
+                self.sites.reconsider(name)
             self._publish_scope(name)
         for other in affected - {key, None}:
             assert other is not None
@@ -259,14 +288,16 @@ class Table:
 
     def _publish_scope(self, name: str) -> None:
         owner = self._owner(name)
-        resource = None if owner is None else self._entries[owner].effective(name)
+        resource = self.sites.get(name) if owner is None else self._entries[owner].effective(name)
         if resource is None:
             self._resources.remove(wire.SCOPES, name)
         else:
             self._resources.put(resource)
         if routes.listener_of(name) == "secure":
-            (self._secure_scopes.discard if owner is None else self._secure_scopes.add)(name)
-            self._promise_listener()
+            served = owner is not None or resource is not None
+            if served or name in self._secure_scopes:
+                (self._secure_scopes.add if served else self._secure_scopes.discard)(name)
+                self._promise_listener()
 
     def _promise_listener(self) -> None:
         self._resources.promise(wire.LISTENER, "secure", self._make_secure_listener)
@@ -276,7 +307,7 @@ class Table:
         found = {}
         for name in self._secure_scopes:
             owner, host = self._owner(name), routes.host_of(name)
-            secret = None if owner is None else self._entries[owner].certificates.get(host)
+            secret = self.sites.secret(host) if owner is None else self._entries[owner].certificates.get(host)
             if secret is not None and self.keys.is_sound(secret):
                 found[host] = secret
         return listeners.make_secure_listener(self._place, found)
@@ -317,6 +348,40 @@ class Table:
             if not self._secured[secret]:
                 del self._secured[secret]
                 self.keys.forget(secret)
+
+    def _use_source(self, key: ingress.Key, before: ingress.Ingress | None, after: ingress.Ingress | None) -> None:
+        old, new = (trust.find_source(subject) if subject else None for subject in (before, after))
+        if new is not None and new != old:
+            users = self._sources.setdefault(new, set())
+            users.add(key)
+            if not self.trust.is_wanted(new):
+                self.trust.want(new)
+        if old is not None and new != old:
+            self._sources[old].discard(key)
+            if not self._sources[old]:
+                del self._sources[old]
+                self.trust.forget(old)
+
+    def _renew_source(self, source: trust.Source) -> None:
+        """Make anew the routes of all who depend on a source."""
+        for key in self._sources.get(source, ()):
+            entry = self._entries.get(key)
+            if entry is None:
+                continue
+            policies = self._make_policies(entry.subject)
+            entry.scopes = routes.make_scopes(entry.subject, policies)
+            self._show(key)
+            self.sites.put(key, shares.Share(entry.subject, policies))
+
+    def _make_policies(self, subject: ingress.Ingress) -> routes.Policies:
+        if subject.exposure.is_plain:
+            return {}
+        credentials, _ = self.trust.judge(subject)
+        http = subject.exposure.http
+        return {
+            listener: policy.make_policy(http, listener=listener, credentials=credentials)
+            for listener in edge.LISTENERS
+        }
 
     def _publish_backend(self, backend: ingress.Backend) -> None:
         service = self._services.get((backend.namespace, backend.service))

@@ -7,6 +7,7 @@ moment at which the route is served without.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from enum import StrEnum
 from typing import Annotated, Any
@@ -300,17 +301,27 @@ class Exposure(part.Part):
         return _dump(self)
 
 
+PROGRAMMING = "Programming"
+"""The reason for not being served yet."""
+
+
 class Served(part.Part):
     """What the gateway made of an ``Exposure``: ``reason`` is empty when it serves it."""
 
     version: str
     """``version_of`` the annotation's text."""
     reason: str = ""
+    """``PROGRAMMING`` when waiting will mend it."""
     message: str = ""
 
     def to_json(self) -> str:
         """Return the text of the annotation, the same for the same content."""
         return _dump(self)
+
+
+def version_of(text: str) -> str:
+    """Return the version of an exposure: 16 hexadecimal digits that change with the annotation's ``text``."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def parse_exposure(text: str) -> Exposure:

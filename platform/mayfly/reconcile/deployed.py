@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mayfly.model import names
+from mayfly.model import exposure, names
 from mayfly.reconcile import diagnose, observe, verdicts
 
 
@@ -40,14 +40,16 @@ def judge_deployed(
     return verdicts.deploying(f"revision {newest} is starting" if newest else "the first revision is being made")
 
 
-def judge_routed(service: observe.Object) -> verdicts.Verdict:
-    """Return whether the gateway serves the newest revision that is ready."""
+def judge_routed(
+    service: observe.Object, ingress: observe.Object | None, exposed: exposure.Exposure
+) -> verdicts.Verdict:
+    """Return whether the gateway serves the newest revision that is ready, the way ``spec.http`` asks for."""
     told = service.get("status") or {}
     routes = observe.find_condition(service, "RoutesReady")
     if not observe.is_current(service):
         return verdicts.routing("Knative has not yet taken up the newest spec")
     if routes.get("status") == "True":
-        return verdicts.routed(told.get("url", ""))
+        return _judge_exposed(ingress, exposed) or verdicts.routed(told.get("url", ""))
     if routes.get("reason") == "IngressNotConfigured":
         annotations = service["metadata"].get("annotations") or {}
         return verdicts.no_gateway(annotations.get(names.INGRESS_CLASS_ANNOTATION, ""))
@@ -56,6 +58,19 @@ def judge_routed(service: observe.Object) -> verdicts.Verdict:
     if routes.get("status") == "False":
         return verdicts.Verdict("False", routes.get("reason", "RouteFailed"), routes.get("message", ""))
     return verdicts.Verdict("Unknown", routes.get("reason") or "Routing", routes.get("message", ""))
+
+
+def _judge_exposed(ingress: observe.Object | None, exposed: exposure.Exposure) -> verdicts.Verdict | None:
+    """Return what is wrong with the exposure, ``None`` when the gateway serves it."""
+    if exposed.is_plain:
+        return None
+    annotations = ((ingress or {}).get("status") or {}).get("annotations") or {}
+    served = exposure.parse_served(annotations.get(exposure.SERVED_ANNOTATION))
+    if served is None or served.version != exposure.version_of(exposed.to_json()):
+        return verdicts.routing("the gateway has not yet taken up spec.http")
+    if served.reason == exposure.PROGRAMMING:
+        return verdicts.routing(served.message)
+    return verdicts.Verdict("False", served.reason, served.message) if served.reason else None
 
 
 def find_digest(revision: observe.Object | None) -> str | None:

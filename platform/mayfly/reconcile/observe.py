@@ -19,10 +19,14 @@ REVISION_LABEL = "serving.knative.dev/revision"
 
 @dataclass(frozen=True)
 class Observation:
-    """A Function and what exists because of it; ``service`` is ``None`` when there is no Knative Service yet."""
+    """A Function and what exists because of it.
+
+    ``service`` is ``None`` when there is no Knative Service yet, ``ingress`` when Knative has made none of it.
+    """
 
     manifest: Object
     service: Object | None = None
+    ingress: Object | None = None
     pods: tuple[Object, ...] = ()
 
     @cached_property

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mayfly import errors
 from mayfly.cluster import client, kinds, watch
@@ -34,12 +34,12 @@ class Recorder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
+class Copies(NamedTuple):
     """Live copies of what is read at every turn; ``pods`` is indexed ``BY_FUNCTION``."""
 
     functions: watch.Cache
     services: watch.Cache
+    ingresses: watch.Cache
     pods: watch.Cache
 
 
@@ -97,7 +97,8 @@ class Reconciler:
         if found is None:
             return None
         pods = self.copies.pods.by_index(BY_FUNCTION, f"{key.namespace}/{key.name}")
-        return observe.Observation(found, self.copies.services.get(key.namespace, key.name), tuple(pods))
+        service, ingress = (copy.get(*key) for copy in (self.copies.services, self.copies.ingresses))
+        return observe.Observation(found, service, ingress, tuple(pods))
 
     # Build
 
@@ -199,7 +200,8 @@ class Reconciler:
         pods = seen.pods_of((live.get("status") or {}).get("latestCreatedRevisionName") or "")
         context = diagnose.Context(spec, after.image or "", now, await self._get_events(seen, pods, now))
         judged = deployed.judge_deployed(live, revision, pods, context)
-        return report.Verdicts(built.verdict, made.verdict or judged, deployed.judge_routed(live)), after
+        routed = deployed.judge_routed(live, seen.ingress, service.make_exposure(spec))
+        return report.Verdicts(built.verdict, made.verdict or judged, routed), after
 
     async def _get_revision(
         self, seen: observe.Observation, live: observe.Object, spec: function.FunctionSpec

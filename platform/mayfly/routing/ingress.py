@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from mayfly import errors
+from mayfly.model import exposure
 from mayfly.routing import fingerprint
 
 CLASS_ANNOTATIONS = ("networking.knative.dev/ingress.class", "networking.knative.dev/ingress-class")
@@ -104,6 +105,10 @@ class Ingress:
     rules: tuple[Rule, ...]
     tls: tuple[tuple[str, SecretName], ...] = ()
     """Hosts that are served over TLS, sorted, each with the Secret of its certificate."""
+    exposure: exposure.Exposure = dataclasses.field(default_factory=exposure.Exposure)
+    """What the Function behind it asks of the gateway."""
+    exposure_version: str = ""
+    """``version_of`` the exposure, empty when the ingress has none."""
 
     @property
     def backends(self) -> frozenset[Backend]:
@@ -112,8 +117,15 @@ class Ingress:
 
     @property
     def secrets(self) -> frozenset[SecretName]:
-        """Return the Secrets of all its certificates."""
-        return frozenset(secret for _, secret in self.tls)
+        """Return the Secrets of all its certificates, those of the Function's own hosts among them."""
+        own = {self.own_secret} if self.own_secret else set()
+        return frozenset({secret for _, secret in self.tls} | own)
+
+    @property
+    def own_secret(self) -> SecretName | None:
+        """Return the Secret of the certificate of the Function's own hosts, ``None`` without TLS there."""
+        tls = self.exposure.http.tls
+        return None if tls is None else SecretName(self.key.namespace, tls.secret)
 
 
 def ingress_class(obj: Mapping[str, Any]) -> str | None:
@@ -130,6 +142,7 @@ def parse_ingress(obj: Mapping[str, Any]) -> Ingress:
     """
     metadata, spec = obj["metadata"], obj.get("spec") or {}
     rules = tuple(_parse_rule(rule) for rule in spec.get("rules") or ())
+    exposed = (metadata.get("annotations") or {}).get(exposure.ANNOTATION)
     return Ingress(
         key=Key(metadata["namespace"], metadata["name"]),
         created=metadata.get("creationTimestamp") or "",
@@ -137,7 +150,16 @@ def parse_ingress(obj: Mapping[str, Any]) -> Ingress:
         redirect=spec.get("httpOption") == "Redirected",
         rules=rules,
         tls=_parse_tls(spec.get("tls") or (), rules, namespace=metadata["namespace"]),
+        exposure=exposure.Exposure() if exposed is None else _parse_exposure(exposed),
+        exposure_version="" if exposed is None else exposure.version_of(exposed),
     )
+
+
+def _parse_exposure(text: str) -> exposure.Exposure:
+    try:
+        return exposure.parse_exposure(text)
+    except errors.SpecError as error:
+        raise errors.InvalidRoute(str(error)) from error
 
 
 def _parse_tls(entries: Any, rules: tuple[Rule, ...], *, namespace: str) -> tuple[tuple[str, SecretName], ...]:

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from mayfly.model import exposure
 from mayfly.routing import ingress, routes
 
 HEADERS = {
     "User-Agent": "Knative-Ingress-Probe",
-    "K-Network-Probe": "probe",
+    "K-Network-Probe": routes.PROBE_ASK,
     "K-Network-Hash": routes.HASH_ASK,
 }
 PATH = "healthz"
@@ -23,12 +24,13 @@ PATH = "healthz"
 
 
 class Question(NamedTuple):
-    """Ask ``listener`` for ``path`` of ``host`` with ``headers``."""
+    """Ask ``listener`` by ``method`` for ``path`` of ``host`` with ``headers``."""
 
     listener: routes.Listener
     host: str
     path: str
     headers: Mapping[str, str]
+    method: str = "GET"
 
 
 def make_questions(subject: ingress.Ingress) -> Iterator[Question]:
@@ -39,6 +41,17 @@ def make_questions(subject: ingress.Ingress) -> Iterator[Question]:
                 yield Question(listener, rule.hosts[0], f"{path.prefix.rstrip('/')}/{PATH}", HEADERS | dict(path.match))
 
 
+def make_own_questions(subject: ingress.Ingress) -> Iterator[Question]:
+    """Give one question for each path of each host that the Function names itself."""
+    http = subject.exposure.http
+    listeners: tuple[routes.Listener, ...] = ("public", "secure") if http.tls else ("public",)
+    for listener in listeners:
+        for host in http.hosts:
+            for path in http.paths or (exposure.Path(),):
+                method = path.methods[0] if path.methods else "GET"
+                yield Question(listener, host, path.path, HEADERS, method)
+
+
 def judge(subject: ingress.Ingress, headers: Mapping[str, str]) -> str:
     """Return why the answer with ``headers`` does not prove that this version serves; empty when it does."""
     version = headers.get(routes.HASH_HEADER)
@@ -46,5 +59,7 @@ def judge(subject: ingress.Ingress, headers: Mapping[str, str]) -> str:
         return "the route is not programmed yet"
     if version != subject.version:
         return "an older version of the route still serves"
+    if headers.get(routes.EXPOSURE_HEADER, "") != subject.exposure_version:
+        return "an older version of spec.http still serves"
     flags = headers.get(routes.FLAGS_HEADER, routes.NO_FLAGS)
     return "" if flags == routes.NO_FLAGS else f"the route is programmed, but no endpoint answers ({flags})"

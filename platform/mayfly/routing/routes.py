@@ -8,21 +8,30 @@ delivered, is built anew at every change (``docs/gateway-design.md`` has the fig
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from google.protobuf import wrappers_pb2
 
-from mayfly.routing import edge, ingress, wire
+from mayfly.routing import edge, ingress, policy, wire
 
 Listener = edge.Listener
 LISTENERS = edge.LISTENERS
+Policies = Mapping[Listener, policy.Policy]
+"""The policy of an ingress on each listener; nothing is enforced on one that is left out."""
 
 HASH_HEADER = "k-network-hash"
 """Knative's header that asks which version of a route serves (``networking/pkg/http/header``)."""
 HASH_ASK = "override"
+PROBE_HEADER = "k-network-probe"
+"""With ``probe`` a request is answered by activator or queue-proxy and never reaches a function, so that it may pass
+where callers must authenticate."""
+PROBE_ASK = "probe"
+EXPOSURE_HEADER = "x-mayfly-exposure"
+"""On answers to probes: which version of the Function's ``exposure`` serves."""
 FLAGS_HEADER = "x-mayfly-response-flags"
 """On answers to probes: what Envoy itself had to object to, such as ``UH``, no healthy upstream
 (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage)."""
@@ -32,6 +41,9 @@ RETRY_ON = "connect-failure,refused-stream,reset-before-request"
 RETRIES = 2
 HOST_ATTEMPTS = 5
 """How often the load balancer is asked for an endpoint that was not tried yet."""
+
+UPLOAD_SLACK_SECONDS = 15
+"""What a request may be silent beyond the function's timeout, which counts from its arrival at an instance."""
 
 LISTENER_HEADER = "x-mayfly-listener"
 """Set by each listener on every request before routes are looked up, and removed again on the way to the function."""
@@ -54,11 +66,12 @@ def visible_rules(subject: ingress.Ingress, listener: Listener) -> tuple[ingress
     return tuple(dataclasses.replace(rule, hosts=kept) for rule, kept in zip(public, hosts, strict=True) if kept)
 
 
-def make_scopes(subject: ingress.Ingress) -> dict[str, wire.Resource]:
+def make_scopes(subject: ingress.Ingress, policies: Policies | None = None) -> dict[str, wire.Resource]:
     """Return the scopes that an ingress asks for, by name: one for each of its hosts on each listener.
 
     A host named by several rules has their paths in that order.
     """
+    policies = policies or {}
     scopes = {}
     for listener in LISTENERS:
         rules = visible_rules(subject, listener)
@@ -67,7 +80,9 @@ def make_scopes(subject: ingress.Ingress) -> dict[str, wire.Resource]:
             indices = tuple(i for i, rule in enumerate(rules) if host in rule.hosts)
             if indices not in made:
                 paths = [path for i in indices for path in rules[i].paths]
-                made[indices] = _make_route_configuration(subject, paths, redirects=listener == "public")
+                redirect = subject.redirect and listener == "public"
+                found = make_routes(subject, paths, policies.get(listener, policy.EMPTY), redirect=redirect)
+                made[indices] = make_route_configuration(str(subject.key), found)
             scope = make_scope(listener, host, made[indices])
             scopes[scope.name] = scope
     return scopes
@@ -75,13 +90,18 @@ def make_scopes(subject: ingress.Ingress) -> dict[str, wire.Resource]:
 
 def make_scope(listener: Listener, host: str, route_configuration: bytes) -> wire.Resource:
     """Return the scope of a host on a listener, with a route configuration of its own."""
-    name = f"{listener}/{host}"
+    name = scope_name(listener, host)
     body = (
         wire.field(_FIELDS.NAME_FIELD_NUMBER, name)
         + wire.field(_FIELDS.KEY_FIELD_NUMBER, wire.serialise(_make_key(listener, host)))
         + wire.field(_FIELDS.ROUTE_CONFIGURATION_FIELD_NUMBER, route_configuration)
     )
     return wire.pack(wire.SCOPES, name, body)
+
+
+def scope_name(listener: Listener, host: str) -> str:
+    """Return the name of the scope of a host on a listener."""
+    return f"{listener}/{host}"
 
 
 def host_of(scope: str) -> str:
@@ -101,15 +121,11 @@ def _make_key(listener: Listener, host: str) -> scoped_route_pb2.ScopedRouteConf
     )
 
 
-def _make_route_configuration(subject: ingress.Ingress, paths: Sequence[ingress.Path], *, redirects: bool) -> bytes:
-    virtual_host = route_components_pb2.VirtualHost(
-        name=str(subject.key),
-        domains=["*"],
-        routes=_make_routes(paths, version=subject.version, redirect=subject.redirect and redirects),
-        retry_policy=_RETRY,
-    )
+def make_route_configuration(name: str, found: Iterable[route_components_pb2.Route]) -> bytes:
+    """Return a serialised route configuration for any host; the first route that matches wins."""
+    virtual_host = route_components_pb2.VirtualHost(name=name, domains=["*"], routes=found, retry_policy=_RETRY)
     made = route_pb2.RouteConfiguration(
-        name=str(subject.key),
+        name=name,
         virtual_hosts=[virtual_host],
         request_headers_to_remove=[LISTENER_HEADER],
         most_specific_header_mutations_wins=True,
@@ -117,24 +133,33 @@ def _make_route_configuration(subject: ingress.Ingress, paths: Sequence[ingress.
     return wire.serialise(made)
 
 
-def _make_routes(
-    paths: Sequence[ingress.Path], *, version: str, redirect: bool
+def make_routes(
+    subject: ingress.Ingress, paths: Sequence[ingress.Path], protection: policy.Policy, *, redirect: bool
 ) -> Iterator[route_components_pb2.Route]:
     """Give each path twice: first for probes that ask which version serves, then for everybody."""
     for path in paths:
-        probe = _make_route(path)
-        probe.match.headers.append(_exact_header(HASH_HEADER, HASH_ASK))
-        probe.request_headers_to_add.append(set_header(HASH_HEADER, version))
-        probe.response_headers_to_add.extend((set_header(HASH_HEADER, version), _FLAGS))
-        yield probe
+        yield mark_probe(make_route(subject, path), subject)
     for path in paths:
-        route = _make_route(path)
+        route = make_route(subject, path)
         if redirect:
             route.redirect.https_redirect = True
+        else:
+            protection.apply(route)
         yield route
 
 
-def _make_route(path: ingress.Path) -> route_components_pb2.Route:
+def mark_probe(route: route_components_pb2.Route, subject: ingress.Ingress) -> route_components_pb2.Route:
+    """Return ``route`` for probes only; its answers say which version they come from."""
+    route.match.headers.extend((_exact_header(HASH_HEADER, HASH_ASK), _exact_header(PROBE_HEADER, PROBE_ASK)))
+    route.request_headers_to_add.append(set_header(HASH_HEADER, subject.version))
+    route.response_headers_to_add.extend((set_header(HASH_HEADER, subject.version), _FLAGS))
+    if subject.exposure_version:
+        route.response_headers_to_add.append(set_header(EXPOSURE_HEADER, subject.exposure_version))
+    return route
+
+
+def make_route(subject: ingress.Ingress, path: ingress.Path) -> route_components_pb2.Route:
+    """Return the route of a path, for everybody."""
     action = route_components_pb2.RouteAction()
     headers = [set_header(name, value) for name, value in path.headers]
     if len(path.splits) == 1:
@@ -148,6 +173,8 @@ def _make_route(path: ingress.Path) -> route_components_pb2.Route:
         action.host_rewrite_literal = path.rewrite_host
     # The function's own timeout is kept by Knative's queue-proxy; a second clock here could only disagree.
     action.timeout.FromSeconds(0)
+    if subject.exposure.timeout_seconds is not None:
+        action.idle_timeout.FromSeconds(math.ceil(subject.exposure.timeout_seconds) + UPLOAD_SLACK_SECONDS)
     match = route_components_pb2.RouteMatch(prefix=path.prefix)
     match.headers.extend(_exact_header(name, value) for name, value in path.match)
     return route_components_pb2.Route(match=match, route=action, request_headers_to_add=headers)

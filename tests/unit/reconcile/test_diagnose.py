@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mayfly.model import function
+from mayfly.model import exposure, function
 from mayfly.reconcile import deployed, diagnose
 
 CAPTURED = pathlib.Path(__file__).parent / "captured"
@@ -20,6 +20,17 @@ IMAGE = "registry.example:5000/mayfly/x@sha256:0"
 INLINE = {"source": {"inline": {"handler.py": ""}}}
 LATER = datetime(2026, 11, 21, 7, 0, 0, tzinfo=UTC)
 """Long after the capture: whatever patience there is has run out."""
+
+
+PLAIN = exposure.Exposure()
+
+
+def make_routed(**condition):
+    """Return a Knative Service whose route says ``condition``."""
+    service = load("serving")["service"]
+    others = [item for item in service["status"]["conditions"] if item["type"] != "RoutesReady"]
+    service["status"]["conditions"] = [*others, {"type": "RoutesReady", **condition}]
+    return service
 
 
 def load(name):
@@ -156,7 +167,7 @@ def test_an_old_status_says_nothing_of_a_new_spec():
     captured["service"]["metadata"]["generation"] += 1
     verdict = deployed.judge_deployed(captured["service"], None, (), make_context(captured))
     assert (verdict.truth, verdict.reason) == ("Unknown", "Deploying")
-    assert deployed.judge_routed(captured["service"]).truth == "Unknown"
+    assert deployed.judge_routed(captured["service"], None, PLAIN).truth == "Unknown"
 
 
 @pytest.mark.parametrize(
@@ -197,9 +208,30 @@ def test_what_knative_says_when_the_pods_are_gone(reason, message, expected):
 )
 def test_routes(routes, truth, reason):
     """What Knative's route says, in our words where ours are better."""
-    service = load("serving")["service"]
-    others = [item for item in service["status"]["conditions"] if item["type"] != "RoutesReady"]
-    service["status"]["conditions"] = [*others, {"type": "RoutesReady", **routes}]
-    verdict = deployed.judge_routed(service)
+    verdict = deployed.judge_routed(make_routed(**routes), None, PLAIN)
     assert (verdict.truth, verdict.reason) == (truth, reason)
     assert verdict.message
+
+
+@pytest.mark.parametrize(
+    ("served", "truth", "reason", "message"),
+    [
+        (None, "Unknown", "Routing", "not yet taken up"),
+        ({"version": "old"}, "Unknown", "Routing", "not yet taken up"),
+        ({"reason": "Programming", "message": "on its way"}, "Unknown", "Routing", "on its way"),
+        ({"reason": "JWKSUnreachable", "message": "no answer"}, "False", "JWKSUnreachable", "no answer"),
+        ({}, "True", "Routed", "served at"),
+    ],
+    ids=["nothing said", "said of an older one", "not yet", "broken", "served"],
+)
+def test_a_policy_is_routed_when_the_gateway_says_so(served, truth, reason, message):
+    """A Function with policies is Routed once the gateway wrote that it enforces this version of them."""
+    limited = exposure.Exposure(http=exposure.Http(max_request_size="1Mi"), timeout_seconds=30)
+    told = None
+    if served is not None:
+        told = exposure.Served(**{"version": exposure.version_of(limited.to_json()), **served}).to_json()
+    annotations = {exposure.SERVED_ANNOTATION: told} if told else {}
+    ingress = {"metadata": {"name": "hello"}, "status": {"annotations": annotations}}
+    verdict = deployed.judge_routed(make_routed(status="True"), ingress, limited)
+    assert (verdict.truth, verdict.reason) == (truth, reason)
+    assert message in verdict.message

@@ -56,5 +56,5 @@ def test_pods_of_a_revision():
     of_one = {"metadata": {"name": "a", "labels": {observe.REVISION_LABEL: "hello-00001"}}}
     leaving = {"metadata": {**of_one["metadata"], "name": "b", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
     of_two = {"metadata": {"name": "c", "labels": {observe.REVISION_LABEL: "hello-00002"}}}
-    seen = observe.Observation(make().manifest, None, (of_one, leaving, of_two))
+    seen = observe.Observation(make().manifest, pods=(of_one, leaving, of_two))
     assert seen.pods_of("hello-00001") == (of_one,)
