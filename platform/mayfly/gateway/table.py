@@ -11,7 +11,7 @@ from typing import Any
 from mayfly import errors
 from mayfly.gateway import delta, keyring, sites, snapshot
 from mayfly.gateway import trust as held
-from mayfly.routing import backends, edge, ingress, listeners, policy, routes, status, trust, wire
+from mayfly.routing import backends, edge, ingress, listeners, policy, routes, status, tracing, trust, wire
 from mayfly.routing import sites as shares
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,8 @@ class Table:
         """Who asks for a scope."""
         self._services: dict[ServiceKey, backends.Service] = {}
         self._slices: dict[ServiceKey, dict[str, backends.Slice]] = {}
+        self._private: dict[ServiceKey, ServiceKey] = {}
+        """The Service with a revision's own pods, by the Service that ingresses name."""
         self._users: dict[ingress.Backend, set[ingress.Key]] = {}
         self._ports: dict[ServiceKey, set[ingress.Backend]] = {}
         self._trials: collections.deque[list[ingress.Key]] = collections.deque()
@@ -85,6 +87,9 @@ class Table:
         """How often Envoy refused something since the start."""
         resources.put(listeners.make_listener("public", place))
         resources.put(listeners.make_listener("internal", place))
+        collector = tracing.make_collector(place.observation)
+        if collector is not None:
+            resources.put(collector)
 
     # Ingresses
 
@@ -196,14 +201,21 @@ class Table:
     def put_slice(self, key: ServiceKey, name: str, piece: backends.Slice | None) -> None:
         """Take in the EndpointSlice ``name`` of a Service; ``None`` says it is gone."""
         pieces = self._slices.setdefault(key, {})
-        if piece is None:
-            pieces.pop(name, None)
-        else:
+        last = pieces.pop(name, None)
+        if piece is not None:
             pieces[name] = piece
         if not pieces:
             del self._slices[key]
-        for backend in self._ports.get(key, ()):
-            self._publish_endpoints(backend)
+        affected = [key]
+        for revision in {found.instances_of for found in (last, piece) if found is not None and found.instances_of}:
+            affected.append((key[0], revision))
+            if pieces:
+                self._private[affected[-1]] = key
+            else:
+                self._private.pop(affected[-1], None)
+        for service in affected:
+            for backend in self._ports.get(service, ()):
+                self._publish_endpoints(backend)
 
     # What Envoy says
 
@@ -395,7 +407,12 @@ class Table:
             self._resources.remove(wire.ENDPOINTS, backend.cluster)
             return
         found = backends.addresses(backend, service, self._slices.get(key, {}).values())
-        self._resources.put(backends.make_endpoints(backend, found))
+        self._resources.put(backends.make_endpoints(backend, found, cold=self._is_cold(key)))
+
+    def _is_cold(self, key: ServiceKey) -> bool | None:
+        """Say whether a revision has no ready instance, ``None`` when the Service is not a revision's."""
+        private = self._private.get(key)
+        return None if private is None else not any(piece.ready for piece in self._slices[private].values())
 
     def _retire_backend(self, backend: ingress.Backend) -> None:
         del self._users[backend]

@@ -12,13 +12,18 @@ from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf import wrappers_pb2
 
-from mayfly.routing import edge, ingress, wire
+from mayfly.routing import edge, ingress, observe, wire
 
 HTTP2_PROTOCOLS = frozenset({"kubernetes.io/h2c", "h2c", "http2", "grpc"})
 """Values of ``appProtocol`` that mean HTTP/2 without TLS."""
 HTTP2_PORT_NAMES = ("http2", "h2c", "grpc")
 """Port names, or their first part before a dash, that mean the same (Knative calls it ``http2``)."""
 SERVICE_LABEL = "kubernetes.io/service-name"
+REVISION_LABEL = "serving.knative.dev/revision"
+SERVICE_TYPE_LABEL = "networking.internal.knative.dev/serviceType"
+PRIVATE = "Private"
+"""Of a revision's two Services the one with its own pods (``serving/pkg/reconciler/serverlessservice``). The other one
+has the revision's name. EndpointSlices carry the labels of their Service."""
 CONNECT_SECONDS = 3
 BUFFER_BYTES = 32 * 1024
 LIMIT = 100_000
@@ -41,6 +46,8 @@ class Service:
 
     ports: tuple[Port, ...]
     external_name: str | None
+    revision: str = ""
+    """The Knative revision that answers here, empty when it is none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,6 +58,8 @@ class Slice:
     ready: tuple[str, ...]
     draining: tuple[str, ...]
     """Pods that are ending but still answer; used when nobody is ready, as kube-proxy does."""
+    instances_of: str = ""
+    """The Knative revision whose own pods these are. The revision's Service has those of the activator, too."""
 
 
 def parse_service(obj: Mapping[str, Any]) -> Service:
@@ -59,6 +68,7 @@ def parse_service(obj: Mapping[str, Any]) -> Service:
     return Service(
         ports=tuple(_parse_port(port) for port in spec.get("ports") or ()),
         external_name=spec.get("externalName") if spec.get("type") == "ExternalName" else None,
+        revision=(obj["metadata"].get("labels") or {}).get(REVISION_LABEL, ""),
     )
 
 
@@ -79,7 +89,9 @@ def parse_slice(obj: Mapping[str, Any]) -> Slice:
         elif conditions.get("serving") and conditions.get("terminating"):
             draining += endpoint["addresses"][:1]
     ports = tuple((port.get("name") or "", port["port"]) for port in obj.get("ports") or () if port.get("port"))
-    return Slice(ports, tuple(ready), tuple(draining))
+    labels = obj["metadata"].get("labels") or {}
+    private = labels.get(SERVICE_TYPE_LABEL) == PRIVATE
+    return Slice(ports, tuple(ready), tuple(draining), labels.get(REVISION_LABEL, "") if private else "")
 
 
 def _endpoints(obj: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
@@ -107,10 +119,19 @@ def addresses(backend: ingress.Backend, service: Service | None, slices: Iterabl
     return sorted(ready or draining)
 
 
-def make_endpoints(backend: ingress.Backend, found: Iterable[tuple[str, int]]) -> wire.Resource:
-    """Return the load assignment of a backend's cluster."""
+def make_endpoints(
+    backend: ingress.Backend, found: Iterable[tuple[str, int]], *, cold: bool | None = None
+) -> wire.Resource:
+    """Return the load assignment of a backend's cluster.
+
+    ``cold`` says whether a request that meets it now has to wait for a first instance; ``None``: nobody knows.
+    """
     assignment = endpoint_pb2.ClusterLoadAssignment(cluster_name=backend.cluster)
     assignment.endpoints.add().lb_endpoints.extend(_endpoint(address, port) for address, port in found)
+    if cold is not None:
+        temperature = observe.make_temperature(cold=cold)
+        for endpoint in assignment.endpoints[0].lb_endpoints:
+            endpoint.metadata.CopyFrom(temperature)
     return wire.pack(wire.ENDPOINTS, backend.cluster, wire.serialise(assignment))
 
 
@@ -124,6 +145,8 @@ def make_cluster(backend: ingress.Backend, service: Service | None, *, place: ed
     made = cluster_pb2.Cluster()
     made.CopyFrom(_HTTP2 if port is not None and port.http2 else _HTTP1)
     made.name = backend.cluster
+    if service is not None and service.revision:
+        made.metadata.CopyFrom(observe.make_backend_identity(service.revision))
     if service is None or service.external_name is None or port is None:
         made.type = cluster_pb2.Cluster.EDS
         made.eds_cluster_config.eds_config.ads.SetInParent()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from mayfly.routing import observation
+
 LOOPBACK = "127.0.0.1"
 
 Listener = Literal["public", "internal", "secure"]
@@ -42,6 +44,7 @@ class Edge:
     internal_host: str
     secure_port: int | None = None
     address: str = "0.0.0.0"  # noqa: S104  (the listeners are there to be reached)
+    observation: observation.Observation = observation.Observation()
     limits: Limits = Limits()
     trusted_proxies: tuple[str, ...] = ()
     external_names: tuple[str, ...] = ()

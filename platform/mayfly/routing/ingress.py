@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from mayfly import errors
-from mayfly.model import exposure
+from mayfly.model import exposure, labels
 from mayfly.routing import fingerprint
 
 CLASS_ANNOTATIONS = ("networking.knative.dev/ingress.class", "networking.knative.dev/ingress-class")
 """Both spellings that Knative reads, the first one found counts (``networking/register.go``)."""
+
+SERVICE_LABEL = "serving.knative.dev/service"
+"""Names the Knative Service that an object is made for (``serving/pkg/apis/serving/register.go``)."""
 
 _LABEL = r"[a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?"
 _HOST = re.compile(rf"^{_LABEL}(\.{_LABEL})*$")
@@ -109,6 +112,8 @@ class Ingress:
     """What the Function behind it asks of the gateway."""
     exposure_version: str = ""
     """``version_of`` the exposure, empty when the ingress has none."""
+    function: str = ""
+    """Whose requests these are, for logs and metrics."""
 
     @property
     def backends(self) -> frozenset[Backend]:
@@ -152,7 +157,14 @@ def parse_ingress(obj: Mapping[str, Any]) -> Ingress:
         tls=_parse_tls(spec.get("tls") or (), rules, namespace=metadata["namespace"]),
         exposure=exposure.Exposure() if exposed is None else _parse_exposure(exposed),
         exposure_version="" if exposed is None else exposure.version_of(exposed),
+        function=_find_function(metadata),
     )
+
+
+def _find_function(metadata: Mapping[str, Any]) -> str:
+    """Return the Function that the ingress belongs to, else the Knative Service, else its own name."""
+    given = metadata.get("labels") or {}
+    return str(given.get(labels.FUNCTION) or given.get(SERVICE_LABEL) or metadata["name"])
 
 
 def _parse_exposure(text: str) -> exposure.Exposure:

@@ -28,7 +28,7 @@ from google.protobuf import any_pb2, wrappers_pb2
 from xds.core.v3 import cidr_pb2 as xds_cidr_pb2
 from xds.type.matcher.v3 import ip_pb2, matcher_pb2
 
-from mayfly.routing import certificates, edge, ingress, policy, routes, wire
+from mayfly.routing import certificates, edge, ingress, observe, policy, routes, wire
 
 CERTIFICATE_SECONDS = 5
 """A changed listener waits so long for the certificates of its new hosts."""
@@ -196,6 +196,7 @@ def _make_manager(listener: routes.Listener, place: edge.Edge, *, trusted: bool)
     manager.request_headers_timeout.FromMilliseconds(_milliseconds(limits.headers))
     manager.request_timeout.FromMilliseconds(_milliseconds(limits.request))
     manager.stream_idle_timeout.FromMilliseconds(_milliseconds(limits.silence))
+    observe.observe(manager, listener, place.observation)
     return manager
 
 

@@ -16,7 +16,7 @@ from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from google.protobuf import wrappers_pb2
 
-from mayfly.routing import edge, ingress, policy, wire
+from mayfly.routing import edge, ingress, observe, policy, tracing, wire
 
 Listener = edge.Listener
 LISTENERS = edge.LISTENERS
@@ -127,6 +127,7 @@ def make_route_configuration(name: str, found: Iterable[route_components_pb2.Rou
     made = route_pb2.RouteConfiguration(
         name=name,
         virtual_hosts=[virtual_host],
+        request_headers_to_add=[tracing.TRACEPARENT],
         request_headers_to_remove=[LISTENER_HEADER],
         most_specific_header_mutations_wins=True,
     )
@@ -177,7 +178,8 @@ def make_route(subject: ingress.Ingress, path: ingress.Path) -> route_components
         action.idle_timeout.FromSeconds(math.ceil(subject.exposure.timeout_seconds) + UPLOAD_SLACK_SECONDS)
     match = route_components_pb2.RouteMatch(prefix=path.prefix)
     match.headers.extend(_exact_header(name, value) for name, value in path.match)
-    return route_components_pb2.Route(match=match, route=action, request_headers_to_add=headers)
+    identity = observe.make_identity(namespace=subject.key.namespace, function=subject.function)
+    return route_components_pb2.Route(match=match, route=action, request_headers_to_add=headers, metadata=identity)
 
 
 def _make_weight(split: ingress.Split) -> route_components_pb2.WeightedCluster.ClusterWeight:

@@ -47,6 +47,11 @@ def field(number: int, payload: bytes | str) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(data)) + data
 
 
+def number(field_number: int, value: int) -> bytes:
+    """Return a field that holds an integer, or a boolean as 0 or 1: tag, value."""
+    return _varint(field_number << 3) + _varint(value)
+
+
 def _varint(value: int) -> bytes:
     out = bytearray()
     while value > 0x7F:  # noqa: PLR2004  (seven bits per byte)

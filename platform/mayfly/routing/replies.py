@@ -1,0 +1,92 @@
+"""Put what Envoy itself answers into words: problem details (RFC 9457) that say what to do and name no address. Pure.
+
+A function's own answers pass untouched, and so do redirects. A gRPC client gets the same sentence as ``grpc-message``.
+"""
+
+from __future__ import annotations
+
+import http
+from typing import Any, NamedTuple
+
+from envoy.config.accesslog.v3 import accesslog_pb2
+from envoy.config.core.v3 import substitution_format_string_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+
+CONTENT_TYPE = "application/problem+json"
+GRPC = "application/grpc"
+_KEY = "mayfly.replies"
+"""Envoy wants a runtime key beside each number; nobody sets it."""
+_ORIGINAL = "%LOCAL_REPLY_BODY%"
+
+
+class Problem(NamedTuple):
+    """Answer ``detail`` where Envoy answers ``status``, if ``flags`` are given only where one of them is set."""
+
+    status: int
+    detail: str
+    flags: tuple[str, ...] = ()
+
+
+PROBLEMS = (
+    Problem(400, "the request is not valid HTTP, or a header or the path is one that is not let in"),
+    Problem(401, f"the request carries no valid credentials: {_ORIGINAL}"),
+    Problem(403, "these credentials or this address do not allow the request"),
+    Problem(404, "no function serves this host and path"),
+    Problem(405, "the function does not take this method"),
+    Problem(408, "the request did not arrive whole in time"),
+    Problem(413, "the request is larger than the limit"),
+    Problem(414, "the path is longer than the limit"),
+    Problem(426, "the function does not take this protocol"),
+    Problem(429, "there were too many requests; wait before the next one"),
+    Problem(431, "the headers are larger than the limit"),
+    Problem(500, "the gateway could not handle the request"),
+    Problem(502, "the function's answer is not valid HTTP"),
+    Problem(503, "the gateway is overloaded; try again later", ("OM", "UO")),
+    Problem(503, "the function hung up before it answered", ("UC", "UR")),
+    Problem(503, "no instance of the function answers; try again later"),
+    Problem(504, "the function did not answer in time"),
+)
+"""In order: the first one that fits is used (flags:
+https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage)."""
+
+
+def make_replies() -> hcm_pb2.LocalReplyConfig:
+    """Return what a listener makes of Envoy's own answers; one that no problem fits stays as Envoy has it."""
+    made = hcm_pb2.LocalReplyConfig()
+    made.mappers.extend(_make_grpc(problem) for problem in PROBLEMS)
+    made.mappers.extend(_make_json(problem) for problem in PROBLEMS)
+    return made
+
+
+def _make_json(problem: Problem) -> hcm_pb2.ResponseMapper:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": http.HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "request_id": "%REQ(X-REQUEST-ID)%",
+    }
+    made = substitution_format_string_pb2.SubstitutionFormatString(content_type=CONTENT_TYPE, omit_empty_values=True)
+    made.json_format.update(body)
+    return hcm_pb2.ResponseMapper(filter=_make_filter(problem), body_format_override=made)
+
+
+def _make_grpc(problem: Problem) -> hcm_pb2.ResponseMapper:
+    found = accesslog_pb2.AccessLogFilter()
+    header = found.and_filter.filters.add().header_filter.header
+    header.name, header.string_match.prefix = "content-type", GRPC
+    found.and_filter.filters.append(_make_filter(problem))
+    made = substitution_format_string_pb2.SubstitutionFormatString()
+    made.text_format_source.inline_string = problem.detail
+    return hcm_pb2.ResponseMapper(filter=found, body_format_override=made)
+
+
+def _make_filter(problem: Problem) -> accesslog_pb2.AccessLogFilter:
+    made = accesslog_pb2.AccessLogFilter()
+    found = made.and_filter.filters.add() if problem.flags else made
+    comparison = found.status_code_filter.comparison
+    comparison.op = accesslog_pb2.ComparisonFilter.EQ
+    comparison.value.default_value, comparison.value.runtime_key = problem.status, _KEY
+    if problem.flags:
+        made.and_filter.filters.add().response_flag_filter.flags.extend(problem.flags)
+    return made
