@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             down(places, report)
         elif options.command == "status":
             return show(places, report)
+        elif options.command == "kourier" and options.remove:
+            kourier.remove(places, report=report)
         elif options.command == "kourier":
             report.say(f"Kourier answers at {kourier.install(places, report=report)}")
         else:
@@ -133,6 +135,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("command", choices=("up", "down", "status", "enter", "kourier"))
     parser.add_argument("--bare", action="store_true", help="up: stop before Mayfly is installed")
+    parser.add_argument("--remove", action="store_true", help="kourier: take it off the cluster again")
     parser.add_argument("words", nargs="*", help="the command to enter with, after --")
     return parser.parse_args(arguments)
 

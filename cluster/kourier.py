@@ -25,6 +25,17 @@ def install(places: layout.Layout, *, report: progress.Reporter) -> str:
     return f"http://{kubectl.read(places, 'get', 'service', 'kourier', '-n', NAMESPACE, '-o', path).strip()}"
 
 
+def remove(places: layout.Layout, *, report: progress.Reporter) -> None:
+    """Take Kourier off the cluster again; what was built stays in the cache."""
+    manifests = ko.directory(places, _SET) / ko.MANIFESTS
+    delete = steps.Step(
+        "remove Kourier",
+        run=lambda: kubectl.run(places, "delete", "--ignore-not-found", "--wait=false", "-f", str(manifests)),
+        done=lambda: not manifests.exists(),
+    )
+    steps.run_all([delete], report=report)
+
+
 def make_steps(places: layout.Layout) -> list[steps.Step]:
     """Return the steps; the cluster is up."""
     module = "knative.dev/net-kourier"

@@ -132,7 +132,11 @@ def make_values(registry: str, image: str, *, key: str, node_port: int | None) -
         "image": {"repository": repository, "digest": digest},
         "registry": {"address": f"{registry}/mayfly", "insecure": True},
         "builder": {"baseImages": {"python3.11": f"{registry}/mayfly/base-python:3.11"}, "caBundle": "ca-bundle"},
-        "gateway": {"service": {"type": "NodePort", "nodePort": node_port}},
+        "gateway": {
+            "service": {"type": "NodePort", "nodePort": node_port},
+            # Issuers of tests run as functions.
+            "jwksNetworks": [layout.POD_NETWORK, layout.SERVICE_NETWORK],
+        },
         "commonAnnotations": {MADE_FROM: key},
     }
 

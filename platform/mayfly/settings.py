@@ -6,6 +6,7 @@ The chart sets them; ``docs/settings.md`` is generated from these classes.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -87,7 +88,14 @@ class GatewaySettings(Settings):
     """Settings of the gateway's control process."""
 
     pod_name: str = Field("local", description="Identity in the leader election.")
-    ingress_class: str = Field("mayfly.ingress.networking.knative.dev", description="Ingress class it serves.")
+    mode: Literal["networking", "edge"] = Field(
+        "networking",
+        description="networking: be the networking layer of Knative; edge: stand in front of another one.",
+    )
+    ingress_class: str = Field(
+        "mayfly.ingress.networking.knative.dev",
+        description="Ingress class it serves; in mode edge that of the gateway behind it.",
+    )
     xds_socket: Path = Field(Path("/var/run/mayfly/xds.sock"), description="Unix socket on which Envoy asks for xDS.")
     public_port: int = Field(8080, description="Port of Envoy's public listener.")
     internal_port: int = Field(8081, description="Port of Envoy's cluster-local listener.")

@@ -30,6 +30,13 @@ def make_edge(config: settings.GatewaySettings) -> edge.Edge:
         public_host=config.public_service,
         internal_host=config.internal_service,
         secure_port=config.secure_port if config.tls_enabled else None,
+        relays=config.mode == "edge",
+        observation=observation.Observation(
+            log=config.access_log,
+            log_minimum_status=config.access_log_minimum_status,
+            otlp_endpoint=config.otlp_endpoint,
+            sampling_percent=config.sampling_percent,
+        ),
     )
 
 
@@ -39,7 +46,7 @@ async def run(config: settings.GatewaySettings) -> None:
     attention: queue.WorkQueue[ingress.Key] = queue.WorkQueue(name="ingresses")
     resources = snapshot.Snapshot()
     known = table.Table(resources, place=place, on_finding=attention.add)
-    state = health.State(known, queued=lambda: attention.depth)
+    state = health.State(known, queued=lambda: attention.depth, envoy_port=config.envoy_metrics_port)
     async with (
         health.serve(state, port=config.metrics_port),
         await client.connect(user_agent=f"{names.GATEWAY}/{config.pod_name}") as cluster,

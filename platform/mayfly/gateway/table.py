@@ -11,7 +11,7 @@ from typing import Any
 from mayfly import errors
 from mayfly.gateway import delta, keyring, sites, snapshot
 from mayfly.gateway import trust as held
-from mayfly.routing import backends, edge, ingress, listeners, policy, routes, status, tracing, trust, wire
+from mayfly.routing import backends, edge, ingress, listeners, policy, relay, routes, status, tracing, trust, wire
 from mayfly.routing import sites as shares
 
 log = logging.getLogger(__name__)
@@ -98,6 +98,8 @@ class Table:
         key = ingress.Key(obj["metadata"]["namespace"], obj["metadata"]["name"])
         try:
             subject = ingress.parse_ingress(obj)
+            if self._place.relays:
+                subject = relay.put_before(subject, obj)
         except errors.InvalidRoute as error:
             self._invalid[key] = error
             return

@@ -43,8 +43,10 @@ class Edge:
     public_host: str
     internal_host: str
     secure_port: int | None = None
+    relays: bool = False
+    """Whether the ingresses are another gateway's and ours stands in front of it."""
     address: str = "0.0.0.0"  # noqa: S104  (the listeners are there to be reached)
-    observation: observation.Observation = observation.Observation()
+    observation: observation.Observation = dataclasses.field(default_factory=observation.Observation)
     limits: Limits = Limits()
     trusted_proxies: tuple[str, ...] = ()
     external_names: tuple[str, ...] = ()

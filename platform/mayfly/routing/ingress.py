@@ -112,6 +112,8 @@ class Ingress:
     """What the Function behind it asks of the gateway."""
     exposure_version: str = ""
     """``version_of`` the exposure, empty when the ingress has none."""
+    relayed: bool = False
+    """Whether another gateway answers behind ours, which knows the hosts of the ingress and no other."""
     function: str = ""
     """Whose requests these are, for logs and metrics."""
 

@@ -172,6 +172,7 @@ def make_route(subject: ingress.Ingress, path: ingress.Path) -> route_components
         action.weighted_clusters.clusters.extend(_make_weight(split) for split in path.splits)
     if path.rewrite_host:
         action.host_rewrite_literal = path.rewrite_host
+        action.append_x_forwarded_host = True
     # The function's own timeout is kept by Knative's queue-proxy; a second clock here could only disagree.
     action.timeout.FromSeconds(0)
     if subject.exposure.timeout_seconds is not None:

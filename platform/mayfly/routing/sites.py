@@ -95,11 +95,10 @@ def _stem(path: exposure.Path) -> str:
 
 
 def _make_routes(share: Share, path: exposure.Path, *, listener: edge.Listener) -> Iterator[route_components_pb2.Route]:
-    public = next((rule for rule in share.subject.rules if rule.visibility == "ExternalIP"), None)
     tls = share.subject.exposure.http.tls
     redirect = listener == "public" and tls is not None and tls.redirect
     protection = share.policies.get(listener, policy.EMPTY)
-    for origin in public.paths if public else ():
+    for origin in _find_origins(share.subject):
         yield routes.mark_probe(_aim(routes.make_route(share.subject, origin), share, path), share.subject)
         route = _aim(routes.make_route(share.subject, origin), share, path)
         if redirect:
@@ -107,6 +106,13 @@ def _make_routes(share: Share, path: exposure.Path, *, listener: edge.Listener) 
         else:
             protection.apply(route)
         yield route
+
+
+def _find_origins(subject: ingress.Ingress) -> Iterator[ingress.Path]:
+    """Return what the Function's own public address is made of; a gateway behind ours knows no other."""
+    public = next((rule for rule in subject.rules if rule.visibility == "ExternalIP"), None)
+    for path in public.paths if public else ():
+        yield dataclasses.replace(path, rewrite_host=public.hosts[0]) if public and subject.relayed else path
 
 
 def _aim(route: route_components_pb2.Route, share: Share, path: exposure.Path) -> route_components_pb2.Route:

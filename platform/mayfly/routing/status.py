@@ -42,8 +42,12 @@ def make_status(
     """Return the whole status of the ingress ``obj``; ``now`` (RFC 3339) marks the conditions that change.
 
     A failure shows in ``NetworkConfigured``, waiting in ``LoadBalancerReady``. ``served`` says what became of the
-    Function's ``spec.http``; it is left out when there is nothing to say.
+    Function's ``spec.http``; it is left out when there is nothing to say. Where we relay to another gateway, that is
+    all: the conditions are its own.
     """
+    told = {"annotations": {exposure.SERVED_ANNOTATION: served.to_json()}} if served else {}
+    if place.relays:
+        return told
     before = obj.get("status") or {}
     known = {condition["type"]: condition for condition in before.get("conditions") or ()}
     states = {
@@ -56,7 +60,7 @@ def make_status(
         "conditions": [_condition(name, states[name], known.get(name), now) for name in TYPES],
         "publicLoadBalancer": {"ingress": [{"domainInternal": place.public_host}]},
         "privateLoadBalancer": {"ingress": [{"domainInternal": place.internal_host}]},
-        **({"annotations": {exposure.SERVED_ANNOTATION: served.to_json()}} if served else {}),
+        **told,
     }
 
 
