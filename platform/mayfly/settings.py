@@ -109,6 +109,21 @@ class GatewaySettings(Settings):
         description="Host name written as private load balancer.",
     )
     metrics_port: int = Field(9090, description="Port of /healthz, /readyz and /metrics.")
+    envoy_metrics_port: int = Field(
+        9090, description="Port of Envoy's metrics on this machine, which /metrics shows too; 0: it does not."
+    )
+    access_log: bool = Field(True, description="Have Envoy write a line of JSON for each request.")
+    access_log_minimum_status: int = Field(
+        0, description="Log only requests that were answered with this status or a higher one, or not at all."
+    )
+    otlp_endpoint: str = Field(
+        "",
+        pattern=r"^(|.+:[0-9]{1,5})$",
+        description="HOST:PORT of a collector that takes spans by OTLP over gRPC without TLS; empty exports none.",
+    )
+    sampling_percent: float = Field(
+        1.0, ge=0, le=100, description="Share of the traces that begin at the gateway which is exported."
+    )
     jwks_networks: tuple[IPvAnyNetwork, ...] = Field(
         (),
         description="Networks, beside the Internet, in which issuers may publish their keys (JWKS); plain HTTP is"

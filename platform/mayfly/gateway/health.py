@@ -6,11 +6,16 @@ import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import aiohttp
 import prometheus_client
 from aiohttp import web
 from prometheus_client import core, registry
 
-from mayfly.gateway import table, xds
+from mayfly.gateway import metrics_page, table, xds
+from mayfly.routing import edge
+
+ENVOY_SECONDS = 5.0
+"""Longest wait for Envoy's metrics; a scrape's own limit is 10 s by default."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -22,6 +27,8 @@ class State:
     serving: bool = False
     is_leader: Callable[[], bool] = lambda: False
     queued: Callable[[], int] = lambda: 0
+    envoy_port: int = 0
+    """Where Envoy's metrics are on this machine; 0: nowhere."""
 
 
 class _Collector(registry.Collector):
@@ -56,14 +63,26 @@ def make_app(state: State) -> web.Application:
         return web.Response(text="ok\n") if state.serving else web.Response(status=503, text="starting\n")
 
     async def metrics(_: web.Request) -> web.Response:
-        headers = {"Content-Type": prometheus_client.CONTENT_TYPE_LATEST}
-        return web.Response(body=prometheus_client.generate_latest(figures), headers=headers)
+        headers = {"Content-Type": prometheus_client.CONTENT_TYPE_PLAIN_0_0_4}
+        envoys = await _ask_envoy(state.envoy_port) if state.envoy_port else b""
+        return web.Response(body=prometheus_client.generate_latest(figures) + envoys, headers=headers)
 
     app = web.Application()
     app.router.add_get("/healthz", healthy)
     app.router.add_get("/readyz", ready)
     app.router.add_get("/metrics", metrics)
     return app
+
+
+async def _ask_envoy(port: int) -> bytes:
+    """Return Envoy's metrics, and whether it gave them."""
+    page = b""
+    timeout = aiohttp.ClientTimeout(total=ENVOY_SECONDS)
+    url = f"http://{edge.LOOPBACK}:{port}{metrics_page.PAGE}"
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session, session.get(url) as answer:
+            page = metrics_page.rename(await answer.read())
+    return metrics_page.UP % bool(page) + page
 
 
 @contextlib.asynccontextmanager

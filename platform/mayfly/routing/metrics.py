@@ -1,8 +1,8 @@
 """Make the metrics of functions: Envoy counts each request under the function that its route names. Pure.
 
 Labels come from the route, the cluster and the endpoint, and the status: none has a value that a client can choose.
-A function appears with its first request. One that is silent for ``EVICTION_SECONDS`` goes again, and no more than
-``MAX_COUNTERS`` and ``MAX_HISTOGRAMS`` are kept, so that memory has an end.
+A function appears with its first request. One that is silent for long goes again (``metrics_names.EVICTION_SECONDS``),
+and no more than ``MAX_COUNTERS`` and ``MAX_HISTOGRAMS`` are kept, so that memory has an end.
 """
 
 from __future__ import annotations
@@ -11,14 +11,8 @@ from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.extensions.access_loggers.stats.v3 import stats_pb2
 from google.protobuf import wrappers_pb2
 
-from mayfly.routing import wire
+from mayfly.routing import metrics_names, wire
 
-PREFIX = "mayfly_gateway"
-REQUESTS = "requests_total"
-DURATION = "request_duration_milliseconds"
-BUCKETS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000)
-"""Upper bounds in milliseconds, to Knative's largest function timeout."""
-EVICTION_SECONDS = 6 * 3600
 MAX_COUNTERS = 200_000
 MAX_HISTOGRAMS = 40_000
 
@@ -37,9 +31,9 @@ def make_counting(functions: accesslog_pb2.AccessLogFilter) -> accesslog_pb2.Acc
     """Return the logger that counts what passes ``functions`` and measures how long it took."""
     made = stats_pb2.Config()
     requests = made.counters.add(value_fixed=wrappers_pb2.UInt64Value(value=1))
-    requests.stat.name = REQUESTS
+    requests.stat.name = metrics_names.REQUESTS
     duration = made.histograms.add(unit=stats_pb2.Config.Histogram.Milliseconds, value_format="%DURATION%")
-    duration.stat.name = DURATION
+    duration.stat.name = metrics_names.DURATION
     for stat, tags in ((requests.stat, _WHAT), (duration.stat, _WHOSE)):
         for name, value in tags.items():
             stat.tags.add(name=name, value_format=value)
@@ -55,6 +49,6 @@ def _make_scope() -> bytes:
         wire.field(_SCOPE_MAX_COUNTERS, wire.serialise(wrappers_pb2.UInt32Value(value=MAX_COUNTERS)))
         + wire.field(_SCOPE_MAX_HISTOGRAMS, wire.serialise(wrappers_pb2.UInt32Value(value=MAX_HISTOGRAMS)))
         + wire.number(_SCOPE_EVICTION, 1)
-        + wire.field(_SCOPE_PREFIX, PREFIX)
-        + wire.field(_SCOPE_SHARING, PREFIX)
+        + wire.field(_SCOPE_PREFIX, metrics_names.PREFIX)
+        + wire.field(_SCOPE_SHARING, metrics_names.PREFIX)
     )

@@ -7,7 +7,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Observation:
-    """Hold what is logged, counted and traced; the defaults are what is installed."""
+    """Hold what is logged and traced; the defaults are what is installed."""
 
     log: bool = True
     """One line on Envoy's standard output for each request."""
