@@ -189,6 +189,14 @@ class Scaling(part.Part):
     concurrency: int = Field(
         50, description="Requests one instance handles at a time; 0 sets no limit. Default: 50.", ge=0, le=1000
     )
+    burst: int | None = Field(
+        None,
+        description="Requests that may come at once beyond what the instances can take: they are held until there are"
+        " more, for which all calls make a detour while capacity is short. 0: calls always go straight to an instance,"
+        " which refuses what it cannot take. Default: 211, and 0 where concurrency is 0.",
+        ge=0,
+        le=100000,
+    )
     idle: part.Duration = Field(
         "30s",
         description="Time without requests after which instances go away, from 6s to 1h. Default: 30s.",

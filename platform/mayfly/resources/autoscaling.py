@@ -20,8 +20,11 @@ def make_autoscaling_annotations(scaling: function.Scaling) -> dict[str, str]:
 
     Window and retention add up to ``idle``: the autoscaler decides for zero once the window holds no request, and
     keeps the last pod for the retention period from then on (serving ``pkg/reconciler/autoscaling/kpa/scaler.go``).
-    ``max`` 0 sets no limit.
+    ``max`` 0 sets no limit. While spare capacity is below ``burst``, Knative's activator stands before the instances
+    and holds what they cannot take. Where an instance takes any number at a time there is nothing to hold, and calls
+    are spared the detour, which costs more than half of the throughput.
     """
+    burst = 0 if scaling.burst is None and scaling.concurrency == 0 else scaling.burst
     idle = math.ceil(duration.parse_duration(scaling.idle))
     window = min(max(idle, SHORTEST_WINDOW_SECONDS), LONGEST_WINDOW_SECONDS)
     return {
@@ -29,4 +32,5 @@ def make_autoscaling_annotations(scaling: function.Scaling) -> dict[str, str]:
         f"{PREFIX}/max-scale": str(scaling.max),
         f"{PREFIX}/window": f"{window}s",
         f"{PREFIX}/scale-to-zero-pod-retention-period": f"{max(idle - window, 0)}s",
+        **({} if burst is None else {f"{PREFIX}/target-burst-capacity": str(burst)}),
     }

@@ -68,6 +68,15 @@ def test_idle_is_window_and_retention(idle, window, retention):
     assert retention == made["autoscaling.knative.dev/scale-to-zero-pod-retention-period"]
 
 
+@pytest.mark.parametrize(
+    ("scaling", "burst"),
+    [({}, None), ({"concurrency": 0}, "0"), ({"burst": 0}, "0"), ({"concurrency": 0, "burst": 5}, "5")],
+)
+def test_calls_make_no_detour_where_nothing_is_held(scaling, burst):
+    """Without a limit of concurrency there is nothing to hold; otherwise Knative's own default counts."""
+    assert burst == annotations(scaling=scaling).get("autoscaling.knative.dev/target-burst-capacity")
+
+
 def test_idle_has_whole_seconds():
     """Knative takes no fraction of a second."""
     assert annotations(scaling={"idle": "6500ms"})["autoscaling.knative.dev/window"] == "7s"
