@@ -17,7 +17,7 @@ from google.protobuf import any_pb2
 from mayfly import errors
 from mayfly.model import exposure
 from mayfly.routing import edge
-from mayfly.routing.filters import auth, chain, cors, jwks, limits, scripts
+from mayfly.routing.filters import auth, chain, compression, cors, jwks, limits, scripts, sizes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,6 +110,13 @@ def _make_filters(http: exposure.Http, *, listener: edge.Listener, credentials: 
         yield from _make_auth(wanted, credentials)
         if http.rate_limit and http.rate_limit.per_key:
             yield limits.make_per_key(http.rate_limit.per_key)
+    if http.max_request_bytes is not None:
+        yield sizes.make_request_limit(http.max_request_bytes)
+    # Of an answer the last filter sees the first: its size as the function made it.
+    if http.compression:
+        yield from compression.make_filters()
+    if http.max_response_bytes is not None:
+        yield sizes.make_response_limit(http.max_response_bytes, shown=str(http.max_response_size))
 
 
 def _make_limits(wanted: exposure.RateLimit) -> Iterator[chain.Filter]:
