@@ -15,9 +15,9 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from mayfly.routing import accesslog, metrics, observation, replies, tracing
 
 METADATA = "mayfly"
-PROBE_HEADERS = (("k-network-probe", "probe"), ("k-network-hash", "override"))
-"""A request with both is a probe of an ingress controller, which activator and queue-proxy answer themselves
-(``networking/pkg/http/header``). One alone hides nothing: it may reach a function."""
+PROBE_HEADER, PROBE, HASH_HEADER = "k-network-probe", "probe", "k-network-hash"
+"""A request with this value of the one and with the other is answered by activator and queue-proxy themselves
+(``networking/pkg/http/probe``), so that leaving it out hides no call of a function; one header alone may reach it."""
 
 
 def observe(manager: hcm_pb2.HttpConnectionManager, listener: str, wanted: observation.Observation) -> None:
@@ -54,8 +54,9 @@ def _make_metadata(**fields: Any) -> base_pb2.Metadata:
 def _make_function_filter() -> accesslog_pb2.AccessLogFilter:
     """Let everything pass but probes."""
     made = accesslog_pb2.AccessLogFilter()
-    for name, value in PROBE_HEADERS:
-        header = made.or_filter.filters.add().header_filter.header
-        header.name, header.string_match.exact = name, value
-        header.invert_match = header.treat_missing_header_as_empty = True
+    other = made.or_filter.filters.add().header_filter.header
+    other.name, other.string_match.exact = PROBE_HEADER, PROBE
+    other.invert_match = other.treat_missing_header_as_empty = True
+    plain = made.or_filter.filters.add().header_filter.header
+    plain.name, plain.present_match, plain.invert_match = HASH_HEADER, True, True
     return made

