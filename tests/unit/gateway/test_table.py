@@ -41,10 +41,26 @@ SLICES = st.builds(
     st.sampled_from(["s", "t"]),
     st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2"]), max_size=2, unique=True),
 )
+PRIVATE = {"serving.knative.dev/revision": "s", "networking.internal.knative.dev/serviceType": "Private"}
+
+
+def make_instances(*addresses: str, name: str = "s-private") -> dict[str, Any]:
+    """Return a slice of the revision's own pods."""
+    made = objects.slice_("s-private", *addresses, port=8012)
+    made["metadata"]["name"] = name
+    made["metadata"]["labels"] |= PRIVATE
+    return made
+
+
+INSTANCES = st.builds(
+    lambda name, addresses: make_instances(*addresses, name=name),
+    st.sampled_from(["p", "q"]),
+    st.lists(st.sampled_from(["10.0.0.3", "10.0.0.4"]), max_size=2, unique=True),
+)
 SECRETS = st.builds(
     lambda name, key: {"metadata": {"name": name}, "key": key}, st.sampled_from(["k", "l"]), st.sampled_from(["1", "2"])
 )
-STEPS = st.lists(st.tuples(st.one_of(INGRESSES, SERVICES, SLICES, SECRETS), st.booleans()), max_size=12)
+STEPS = st.lists(st.tuples(st.one_of(INGRESSES, SERVICES, SLICES, INSTANCES, SECRETS), st.booleans()), max_size=12)
 
 
 def name_of(obj: dict[str, Any]) -> tuple[str, str]:
@@ -172,3 +188,29 @@ def test_a_refused_group_is_tried_by_halves() -> None:
     assert len(told) == 14
     assert known.finding(ingress.Key("shop", "n5")).reason == "RefusedByProxy"
     assert all(known.finding(ingress.Key("shop", f"n{number}")) is None for number in range(8) if number != 5)
+
+
+def test_endpoints_say_whether_a_revision_has_an_instance() -> None:
+    """Cold without a ready pod of its own, warm with one, and silent where nobody knows; other endpoints stay."""
+    resources = snapshot.Snapshot()
+    known = Table(resources)
+    rule = objects.rule(["x.example.com"], objects.path(objects.split("s")))
+    for obj in (objects.service("s"), objects.slice_("s", "10.0.0.1", port=8012), objects.ingress("a", rule)):
+        feed(known, obj)
+
+    def temperature() -> Any:
+        found = resources.get(wire.ENDPOINTS, "shop/s:80")
+        assert found is not None
+        (endpoint,) = test_golden.decode(found)["endpoints"][0]["lbEndpoints"]
+        return endpoint.get("metadata", {}).get("filterMetadata", {}).get("mayfly", {}).get("cold")
+
+    seen = [temperature()]
+    for obj, there in (
+        (make_instances(), True),
+        (make_instances("10.0.0.3", name="other"), True),
+        (make_instances("10.0.0.3", name="other"), False),
+        (make_instances(), False),
+    ):
+        feed(known, obj, there=there)
+        seen.append(temperature())
+    assert seen == [None, True, False, True, None]
