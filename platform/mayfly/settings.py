@@ -97,6 +97,10 @@ class GatewaySettings(Settings):
         description="Ingress class it serves; in mode edge that of the gateway behind it.",
     )
     xds_socket: Path = Field(Path("/var/run/mayfly/xds.sock"), description="Unix socket on which Envoy asks for xDS.")
+    listen_address: str = Field(
+        "0.0.0.0",  # noqa: S104  (the listeners are there to be reached)
+        description="Address of Envoy's listeners; `::` takes IPv6 and IPv4.",
+    )
     public_port: int = Field(8080, description="Port of Envoy's public listener.")
     internal_port: int = Field(8081, description="Port of Envoy's cluster-local listener.")
     tls_enabled: bool = Field(True, description="Terminate TLS; control then reads the Secrets that ingresses name.")
@@ -107,6 +111,16 @@ class GatewaySettings(Settings):
     internal_service: str = Field(
         "mayfly-gateway-internal.mayfly-system.svc.cluster.local",
         description="Host name written as private load balancer.",
+    )
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="Networks (CIDR) of proxies in front of the gateway, whose X-Forwarded-For, -Proto and -Host are"
+        " believed. A list in JSON.",
+    )
+    external_names: tuple[str, ...] = Field(
+        (),
+        description="DNS names that Services of type ExternalName may lead to; `.example.com` means all below it. A"
+        " list in JSON; the gateway's own names are always followed.",
     )
     metrics_port: int = Field(9090, description="Port of /healthz, /readyz and /metrics.")
     envoy_metrics_port: int = Field(

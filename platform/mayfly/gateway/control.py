@@ -25,11 +25,14 @@ WORKERS = 8
 def make_edge(config: settings.GatewaySettings) -> edge.Edge:
     """Return where the gateway stands by its settings."""
     return edge.Edge(
+        address=config.listen_address,
         public_port=config.public_port,
         internal_port=config.internal_port,
         public_host=config.public_service,
         internal_host=config.internal_service,
         secure_port=config.secure_port if config.tls_enabled else None,
+        trusted_proxies=tuple(str(network) for network in config.trusted_proxies),
+        external_names=tuple(name.lower() for name in config.external_names),
         relays=config.mode == "edge",
         observation=observation.Observation(
             log=config.access_log,

@@ -192,10 +192,13 @@ def _make_manager(listener: routes.Listener, place: edge.Edge, *, trusted: bool)
         early_header_mutation_extensions=[_make_hygiene(listener, trusted=trusted)],
     )
     if trusted:
+        # A proxy sends many clients' requests over one connection: a wrong one ends itself alone.
+        manager.http2_protocol_options.override_stream_error_on_invalid_http_message.value = True
         manager.original_ip_detection_extensions.append(_make_detection(place.trusted_proxies))
     manager.request_headers_timeout.FromMilliseconds(_milliseconds(limits.headers))
     manager.request_timeout.FromMilliseconds(_milliseconds(limits.request))
     manager.stream_idle_timeout.FromMilliseconds(_milliseconds(limits.silence))
+    manager.delayed_close_timeout.FromMilliseconds(_milliseconds(limits.farewell))
     observe.observe(manager, listener, place.observation)
     return manager
 
