@@ -16,7 +16,7 @@ from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from google.protobuf import wrappers_pb2
 
-from mayfly.routing import edge, ingress, observe, policy, tracing, wire
+from mayfly.routing import edge, ingress, observe, policy, wire
 
 Listener = edge.Listener
 LISTENERS = edge.LISTENERS
@@ -127,7 +127,6 @@ def make_route_configuration(name: str, found: Iterable[route_components_pb2.Rou
     made = route_pb2.RouteConfiguration(
         name=name,
         virtual_hosts=[virtual_host],
-        request_headers_to_add=[tracing.TRACEPARENT],
         request_headers_to_remove=[LISTENER_HEADER],
         most_specific_header_mutations_wins=True,
     )

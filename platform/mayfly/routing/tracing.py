@@ -30,7 +30,7 @@ TRACEPARENT = base_pb2.HeaderValueOption(
     header=base_pb2.HeaderValue(key="traceparent", value="00-%TRACE_ID%-%SPAN_ID%-00"),
     append_action=base_pb2.HeaderValueOption.ADD_IF_ABSENT,
 )
-"""For every route: a trace context for who comes without."""
+"""A trace context for who comes without."""
 _NO_PROPAGATION = 13
 """``no_context_propagation`` of the connection manager's ``Tracing``, which ``hcm_pb2`` does not know yet."""
 _MILLION = 1_000_000
