@@ -58,18 +58,19 @@ class Edge:
         return {"public": self.public_port, "internal": self.internal_port, "secure": self.secure_port}[listener]
 
     def own_listener(self, host: str) -> tuple[str, int] | None:
-        """Return where the gateway itself answers for ``host``, ``None`` for any other name."""
-        ports = {self.public_host: self.public_port, self.internal_host: self.internal_port}
-        port = ports.get(host.rstrip(".").lower())
-        return None if port is None else (LOOPBACK, port)
+        """Return where the gateway itself answers for ``host``, ``None`` for any name but the internal listener's.
+
+        That is the only name that Knative writes into Services, and only there circles are found.
+        """
+        return (LOOPBACK, self.internal_port) if host.rstrip(".").lower() == self.internal_host else None
 
     def follows(self, host: str) -> bool:
         """Say whether a Service of type ExternalName may lead to ``host``.
 
         Whoever may write a Service chooses the name, and whoever owns the name chooses the address: any name may
         resolve to a loopback, metadata or cluster address, as ``127-0-0-1.x.pod.cluster.local`` does by design. Envoy
-        cannot restrict what a name resolves to, so the operator says which names are sound. The gateway's own names,
-        the only ones Knative itself writes, are never looked up.
+        cannot restrict what a name resolves to, so the operator says which names are sound. The gateway's own name,
+        the only one that Knative itself writes, is never looked up.
         """
         name = host.rstrip(".").lower()
         suffixes = tuple(allowed.lower() for allowed in self.external_names if allowed.startswith("."))

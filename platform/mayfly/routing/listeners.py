@@ -15,6 +15,7 @@ from envoy.config.core.v3 import address_pb2, base_pb2, config_source_pb2, exten
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2
+from envoy.extensions.filters.http.cdn_loop.v3 import cdn_loop_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2 as header_mutation_filter_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
@@ -36,6 +37,10 @@ STREAMS = 100
 STREAM_WINDOW = 64 * 1024
 CONNECTION_WINDOW = 1024 * 1024
 BUFFER_BYTES = 32 * 1024
+
+PASSES = 10
+"""How often a request may come back to the internal listener, by ``CDN-Loop`` (RFC 8586); then it is answered 502. A
+route may lead to the gateway itself, once for a DomainMapping, and in a circle when it is wrong."""
 
 FORGED_PREFIXES = ("x-envoy-", "k-proxy-", "x-mayfly-")
 FORGED_NAMES = (
@@ -167,6 +172,7 @@ def _make_manager(listener: routes.Listener, place: edge.Edge, *, trusted: bool)
         stat_prefix=listener,
         scoped_routes=_make_scoped_routes(),
         http_filters=[
+            *([] if public else [hcm_pb2.HttpFilter(name="loops", typed_config=_pack(_LOOPS))]),
             hcm_pb2.HttpFilter(name="hygiene", typed_config=_pack(_make_late_hygiene(trusted=trusted))),
             hcm_pb2.HttpFilter(name="no-kubelet", typed_config=_pack(_make_kubelet_filter())),
             hcm_pb2.HttpFilter(name="lower-case-host", typed_config=_pack(_make_host_filter())),
@@ -338,5 +344,6 @@ end
 """
 _TRUSTED = " trusted"
 _EVERYBODY = ("0.0.0.0/0", "::/0")
+_LOOPS = cdn_loop_pb2.CdnLoopConfig(cdn_id="mayfly", max_allowed_occurrences=PASSES)
 _INSPECTOR = tls_inspector_pb2.TlsInspector()
 _ROUTER = router_pb2.Router(suppress_envoy_headers=True)

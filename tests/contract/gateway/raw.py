@@ -147,9 +147,14 @@ class Answer:
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def open_(port: int, *, context: ssl.SSLContext | None = None, name: str | None = None) -> Connection:
-    """Connect to a listener, over TLS with a context."""
-    return await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name, limit=2**20)
+async def open_(
+    port: int, *, context: ssl.SSLContext | None = None, name: str | None = None, source: str | None = None
+) -> Connection:
+    """Connect to a listener, over TLS with a context, from the address ``source`` of this machine."""
+    address = None if source is None else (source, 0)
+    return await asyncio.open_connection(
+        "127.0.0.1", port, ssl=context, server_hostname=name, limit=2**20, local_addr=address
+    )
 
 
 async def read_answer(reader: asyncio.StreamReader, *, method: str = "GET") -> Answer | None:
@@ -187,6 +192,7 @@ async def exchange(
     *,
     host: str,
     context: ssl.SSLContext | None = None,
+    source: str | None = None,
 ) -> list[Answer]:
     """Send ``data``, then after the first answer a sentinel on the same connection; return all answers.
 
@@ -194,7 +200,7 @@ async def exchange(
     where the answer says that the connection ends; the gateway then waits a second for the client to end it.
     """
     async with asyncio.timeout(DEADLINE_SECONDS):
-        reader, writer = await open_(port, context=context, name=host if context else None)
+        reader, writer = await open_(port, context=context, name=host if context else None, source=source)
         answers = []
         try:
             writer.write(data)

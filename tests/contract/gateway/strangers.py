@@ -32,11 +32,13 @@ class Stand:
         assert found is not None
         return found
 
-    async def exchange(self, data: bytes | str, *, listener: Listener = "public") -> list[raw.Answer]:
-        """Send bytes, with ``{host}`` filled in; return all answers, the sentinel's among them."""
+    async def exchange(
+        self, data: bytes | str, *, listener: Listener = "public", source: str | None = None
+    ) -> list[raw.Answer]:
+        """Send bytes, with ``{host}`` filled in, from an own address; return all answers, the sentinel's among them."""
         sent = (data.encode("latin-1") if isinstance(data, str) else data).replace(b"{host}", HOST.encode())
         context = self.context if listener == "secure" else None
-        return await raw.exchange(self.port(listener), sent, host=HOST, context=context)
+        return await raw.exchange(self.port(listener), sent, host=HOST, context=context, source=source)
 
     async def open(self, listener: Listener = "public") -> raw.Connection:
         """Connect to a listener."""
