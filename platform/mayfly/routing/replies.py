@@ -1,6 +1,7 @@
 """Put what Envoy itself answers into words: problem details (RFC 9457) that say what to do and name no address. Pure.
 
-A function's own answers pass untouched, and so do redirects. A gRPC client gets the same sentence as ``grpc-message``.
+A function's own answers pass untouched, and so do redirects. A gRPC client gets the same sentence as ``grpc-message``
+where the text of Envoy would tell too much. Every filter chain holds all of this once, so there is little of it.
 """
 
 from __future__ import annotations
@@ -35,12 +36,10 @@ PROBLEMS = (
     Problem(400, "the request is not valid HTTP, or a header or the path is one that is not let in"),
     Problem(401, f"the request carries no valid credentials: {_ORIGINAL}"),
     Problem(403, "these credentials or this address do not allow the request"),
-    Problem(404, "no function serves this host and path"),
-    Problem(405, "the function does not take this method"),
+    Problem(404, "no function serves this host and path", ANY),
     Problem(408, "the request did not arrive whole in time"),
     Problem(413, "the request is larger than the limit"),
-    Problem(414, "the path is longer than the limit"),
-    Problem(426, "the function does not take this protocol"),
+    Problem(426, "the request's version of HTTP is not served; use HTTP/1.1 or HTTP/2"),
     Problem(429, "there were too many requests; wait before the next one"),
     Problem(431, "the headers are larger than the limit"),
     Problem(500, "the gateway could not handle the request"),
@@ -50,7 +49,7 @@ PROBLEMS = (
     Problem(503, "the function hung up before it answered", ("UC", "UR")),
     Problem(503, "no instance of the function answers; try again later", ANY),
     Problem(503, _ORIGINAL),
-    Problem(504, "the function did not answer in time"),
+    Problem(504, "the function did not answer in time", ANY),
 )
 """In order: the first one that fits is used. What the router refuses has a flag, and Envoy's text says how it failed
 to reach whom; what one of our filters refuses has none, and a text made for the caller (flags:
@@ -60,7 +59,12 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_l
 def make_replies() -> hcm_pb2.LocalReplyConfig:
     """Return what a listener makes of Envoy's own answers; one that no problem fits stays as Envoy has it."""
     made = hcm_pb2.LocalReplyConfig()
-    made.mappers.extend(_make_grpc(problem) for problem in PROBLEMS)
+    for problem in PROBLEMS:
+        if problem.flags is not None:
+            found = accesslog_pb2.AccessLogFilter()
+            found.and_filter.filters.extend((_make_grpc_filter(), _make_filter(problem)))
+            made.mappers.append(_make_text(found, problem.detail))
+    made.mappers.append(_make_text(_make_grpc_filter(), _ORIGINAL))
     made.mappers.extend(_make_json(problem) for problem in PROBLEMS)
     return made
 
@@ -78,14 +82,17 @@ def _make_json(problem: Problem) -> hcm_pb2.ResponseMapper:
     return hcm_pb2.ResponseMapper(filter=_make_filter(problem), body_format_override=made)
 
 
-def _make_grpc(problem: Problem) -> hcm_pb2.ResponseMapper:
-    found = accesslog_pb2.AccessLogFilter()
-    header = found.and_filter.filters.add().header_filter.header
-    header.name, header.string_match.prefix = "content-type", GRPC
-    found.and_filter.filters.append(_make_filter(problem))
+def _make_text(wanted: accesslog_pb2.AccessLogFilter, text: str) -> hcm_pb2.ResponseMapper:
     made = substitution_format_string_pb2.SubstitutionFormatString()
-    made.text_format_source.inline_string = problem.detail
-    return hcm_pb2.ResponseMapper(filter=found, body_format_override=made)
+    made.text_format_source.inline_string = text
+    return hcm_pb2.ResponseMapper(filter=wanted, body_format_override=made)
+
+
+def _make_grpc_filter() -> accesslog_pb2.AccessLogFilter:
+    made = accesslog_pb2.AccessLogFilter()
+    made.header_filter.header.name = "content-type"
+    made.header_filter.header.string_match.prefix = GRPC
+    return made
 
 
 def _make_filter(problem: Problem) -> accesslog_pb2.AccessLogFilter:
