@@ -138,6 +138,11 @@ class GatewaySettings(Settings):
     sampling_percent: float = Field(
         1.0, ge=0, le=100, description="Share of the traces that begin at the gateway which is exported."
     )
+    alias_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts at which functions are found at /function/NAME[.NAMESPACE]. A list in JSON; none: nowhere.",
+    )
+    alias_namespace: str = Field("default", description="Namespace of a function whose path names none.")
     jwks_networks: tuple[IPvAnyNetwork, ...] = Field(
         (),
         description="Networks, beside the Internet, in which issuers may publish their keys (JWKS); plain HTTP is"

@@ -34,6 +34,8 @@ def make_edge(config: settings.GatewaySettings) -> edge.Edge:
         trusted_proxies=tuple(str(network) for network in config.trusted_proxies),
         external_names=tuple(name.lower() for name in config.external_names),
         relays=config.mode == "edge",
+        alias_hosts=config.alias_hosts,
+        alias_namespace=config.alias_namespace,
         observation=observation.Observation(
             log=config.access_log,
             log_minimum_status=config.access_log_minimum_status,

@@ -11,7 +11,20 @@ from typing import Any
 from mayfly import errors
 from mayfly.gateway import delta, keyring, sites, snapshot
 from mayfly.gateway import trust as held
-from mayfly.routing import backends, edge, ingress, listeners, policy, relay, routes, status, tracing, trust, wire
+from mayfly.routing import (
+    alias,
+    backends,
+    edge,
+    ingress,
+    listeners,
+    policy,
+    relay,
+    routes,
+    status,
+    tracing,
+    trust,
+    wire,
+)
 from mayfly.routing import sites as shares
 
 log = logging.getLogger(__name__)
@@ -110,7 +123,7 @@ class Table:
         taken = before.taken if before else {}
         self._use_source(key, before.subject if before else None, subject)
         policies = self._make_policies(subject)
-        self._entries[key] = _Entry(subject, scopes=routes.make_scopes(subject, policies), taken=taken)
+        self._entries[key] = _Entry(subject, scopes=self._make_scopes(subject, policies), taken=taken)
         self._use_backends(key, before.subject.backends if before else frozenset(), subject.backends)
         self._use_secrets(key, before.subject.secrets if before else frozenset(), subject.secrets)
         self._claim(key, before.scopes if before else {}, self._entries[key].scopes)
@@ -383,9 +396,14 @@ class Table:
             if entry is None:
                 continue
             policies = self._make_policies(entry.subject)
-            entry.scopes = routes.make_scopes(entry.subject, policies)
+            entry.scopes = self._make_scopes(entry.subject, policies)
             self._show(key)
             self.sites.put(key, shares.Share(entry.subject, policies))
+
+    def _make_scopes(self, subject: ingress.Ingress, policies: routes.Policies) -> dict[str, wire.Resource]:
+        made = routes.make_scopes(subject, policies)
+        found = alias.make_scope(subject, policies.get("public", policy.EMPTY)) if self._place.alias_hosts else None
+        return made | ({found.name: found} if found else {})
 
     def _make_policies(self, subject: ingress.Ingress) -> routes.Policies:
         if subject.exposure.is_plain:

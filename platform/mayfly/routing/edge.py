@@ -9,8 +9,9 @@ from mayfly.routing import observation
 
 LOOPBACK = "127.0.0.1"
 
-Listener = Literal["public", "internal", "secure"]
+Listener = Literal["public", "internal", "secure", "alias"]
 LISTENERS: tuple[Listener, ...] = ("public", "internal", "secure")
+"""Those that stand at a port; ``alias`` is what the public ones make of a path that names a function."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,10 +53,14 @@ class Edge:
     limits: Limits = Limits()
     trusted_proxies: tuple[str, ...] = ()
     external_names: tuple[str, ...] = ()
+    alias_hosts: tuple[str, ...] = ()
+    """Hosts at which functions are found by path; none switches that off."""
+    alias_namespace: str = "default"
+    """Namespace of a function whose path names none."""
 
     def port(self, listener: Listener) -> int | None:
         """Return the port of a listener, ``None`` when there is no such listener."""
-        return {"public": self.public_port, "internal": self.internal_port, "secure": self.secure_port}[listener]
+        return {"public": self.public_port, "internal": self.internal_port, "secure": self.secure_port}.get(listener)
 
     def own_listener(self, host: str) -> tuple[str, int] | None:
         """Return where the gateway itself answers for ``host``, ``None`` for any name but the internal listener's.

@@ -29,7 +29,7 @@ from google.protobuf import any_pb2, wrappers_pb2
 from xds.core.v3 import cidr_pb2 as xds_cidr_pb2
 from xds.type.matcher.v3 import ip_pb2, matcher_pb2
 
-from mayfly.routing import certificates, edge, ingress, observe, policy, routes, tracing, wire
+from mayfly.routing import alias, certificates, edge, ingress, observe, policy, routes, tracing, wire
 
 CERTIFICATE_SECONDS = 5
 """A changed listener waits so long for the certificates of its new hosts."""
@@ -150,7 +150,11 @@ def _make_bare(listener: routes.Listener, place: edge.Edge) -> listener_pb2.List
     port = place.port(listener)
     return listener_pb2.Listener(
         name=listener,
-        address=address_pb2.Address(socket_address=address_pb2.SocketAddress(address=place.address, port_value=port)),
+        address=address_pb2.Address(
+            socket_address=address_pb2.SocketAddress(
+                address=place.address, port_value=port, ipv4_compat=place.address == "::"
+            )
+        ),
         per_connection_buffer_limit_bytes=wrappers_pb2.UInt32Value(value=BUFFER_BYTES),
         # Strangers cannot use up the connections of callers inside, which have a limit of their own (bootstrap).
         ignore_global_conn_limit=listener == "internal",
@@ -176,6 +180,7 @@ def _make_manager(listener: routes.Listener, place: edge.Edge, *, trusted: bool)
             hcm_pb2.HttpFilter(name="hygiene", typed_config=_pack(_make_late_hygiene(trusted=trusted))),
             hcm_pb2.HttpFilter(name="no-kubelet", typed_config=_pack(_make_kubelet_filter())),
             hcm_pb2.HttpFilter(name="lower-case-host", typed_config=_pack(_make_host_filter())),
+            *([alias.make_filter(place)] if public and place.alias_hosts else []),
             *policy.make_http_filters(),
             hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=_pack(_ROUTER)),
         ],

@@ -1,9 +1,11 @@
 """Give a route a chain of filters of its own.
 
-A listener has one filter for all policies, Envoy's ``filter_chain``, and it is the same whatever routes say: the
-filters that a route needs stand in the route, each with its whole configuration. So no change of a policy touches a
-listener, where it would drain connections, and a route without a policy pays for none
-(https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/filter_chain_filter). Pure.
+A listener has one filter for all policies, Envoy's ``composite``, and it is the same whatever routes say: the filters
+that a route needs stand in the route, each with its whole configuration. So no change of a policy touches a listener,
+where it would drain connections, and a route without a policy pays for none. The chain is chosen when the request
+passes the filter: another of Envoy's, ``filter_chain``, chooses before the first filter runs, and a request whose
+route is only found after its host was written in lower case would pass without any
+(https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/composite_filter). Pure.
 """
 
 from __future__ import annotations
@@ -12,16 +14,17 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from envoy.config.core.v3 import extension_pb2
+from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from google.protobuf import any_pb2
+from xds.type.matcher.v3 import matcher_pb2
 
 from mayfly.routing import wire
 
 NAME = "policy"
 """What the filter is called in the listeners, and its part in a route."""
-_TYPE = "type.googleapis.com/envoy.extensions.filters.http.filter_chain.v3"
-_CHAIN_FIELD, _FILTERS_FIELD = 1, 1
-"""``FilterChainConfigPerRoute.filter_chain`` and ``FilterChain.filters``; the library does not know these messages."""
+_PER_ROUTE = "type.googleapis.com/envoy.extensions.filters.http.composite.v3.CompositePerRoute"
+_MATCHER_FIELD = 1
+"""``CompositePerRoute.matcher``; the library does not know the message."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,17 +44,22 @@ def make_filter(name: str, message: Any, *, unknown: bytes = b"") -> Filter:
 
 
 def make_listener_filter() -> any_pb2.Any:
-    """Return what the listeners install: a chain that is empty unless a route has one."""
-    return any_pb2.Any(type_url=f"{_TYPE}.FilterChainConfig")
+    """Return what the listeners install: nothing is done unless a route says so."""
+    return _pack(composite_pb2.Composite())
 
 
 def make_route_filter(filters: Iterable[Filter]) -> any_pb2.Any:
     """Return what a route says about itself: its filters, first the one that sees a request first."""
-    chain = b"".join(
-        wire.field(
-            _FILTERS_FIELD,
-            wire.serialise(extension_pb2.TypedExtensionConfig(name=item.name, typed_config=item.config)),
-        )
-        for item in filters
-    )
-    return any_pb2.Any(type_url=f"{_TYPE}.FilterChainConfigPerRoute", value=wire.field(_CHAIN_FIELD, chain))
+    action = composite_pb2.ExecuteFilterAction()
+    for item in filters:
+        action.filter_chain.typed_config.add(name=item.name, typed_config=item.config)
+    always = matcher_pb2.Matcher()
+    always.on_no_match.action.name = NAME
+    always.on_no_match.action.typed_config.CopyFrom(_pack(action))
+    return any_pb2.Any(type_url=_PER_ROUTE, value=wire.field(_MATCHER_FIELD, wire.serialise(always)))
+
+
+def _pack(message: Any) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message, deterministic=True)
+    return packed
