@@ -57,7 +57,10 @@ EMPTY = Policy()
 
 def make_http_filters() -> list[hcm_pb2.HttpFilter]:
     """Return what each listener must have before its router; a route without a policy passes it untouched."""
-    return [hcm_pb2.HttpFilter(name=chain.NAME, typed_config=chain.make_listener_filter())]
+    return [
+        hcm_pb2.HttpFilter(name=cors.NAME, typed_config=cors.make_listener_filter()),
+        hcm_pb2.HttpFilter(name=chain.NAME, typed_config=chain.make_listener_filter()),
+    ]
 
 
 def make_policy(http: exposure.Http, *, listener: edge.Listener, credentials: Credentials) -> Policy:
@@ -103,7 +106,7 @@ def _make_filters(http: exposure.Http, *, listener: edge.Listener, credentials: 
     if wanted and wanted.cluster_local == exposure.ClusterLocalAuth.EXEMPT and listener == "internal":
         wanted = None
     if http.cors:
-        yield from cors.make_filters()
+        yield cors.make_vary()
     if http.rate_limit:
         yield from _make_limits(http.rate_limit)
     if wanted:

@@ -76,7 +76,7 @@ def _make_keyed(
     made.descriptors.add(entries=[ratelimit_pb2.RateLimitDescriptor.Entry(key=key)], token_bucket=_make_bucket(limit))
     made.rate_limits.add(actions=[action])
     made.max_dynamic_descriptors.value = KEYS
-    made.always_consume_default_token_bucket.value = False
+    made.always_consume_default_token_bucket.CopyFrom(wrappers_pb2.BoolValue(value=False))
     return chain.make_filter(name, made, unknown=_RETRY_AFTER)
 
 
