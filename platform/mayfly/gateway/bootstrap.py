@@ -23,6 +23,14 @@ from mayfly.routing import metrics_names
 UNLIMITED_HEAP = 1024 * 1024 * 1024
 """Assumed memory where no cgroup sets a limit, in bytes."""
 HEAP_SHARE = 0.85
+SHARES = {
+    "shrink_heap": 0.9,
+    "disable_http_keepalive": 0.92,
+    "stop_accepting_requests": 0.95,
+    "reject_incoming_connections": 0.98,
+}
+"""What is done from which share of the heap on, Envoy's ``envoy.overload_actions``."""
+METRICS_CONNECTIONS = 1000
 FLUSH_SECONDS = 5
 """Age that a histogram on the metrics page may have; counters are always new."""
 LOG_FLUSH_MILLISECONDS = 1000
@@ -126,6 +134,9 @@ def _make_metrics_listener(wanted: EnvoySettings) -> dict[str, Any]:
     typed_config = {
         "@type": f"{_TYPE}/{manager}",
         "stat_prefix": "metrics",
+        "request_headers_timeout": "10s",
+        "request_timeout": "30s",
+        "common_http_protocol_options": {"idle_timeout": "60s"},
         "route_config": {"virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": pages}]},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": f"{_TYPE}/{router}"}}],
     }
@@ -140,13 +151,14 @@ def _make_metrics_listener(wanted: EnvoySettings) -> dict[str, Any]:
 
 
 def _make_runtime(connections: int) -> dict[str, Any]:
-    """Limit the internal listener by itself; it does not count among the connections of all others.
+    """Limit the internal and the metrics listener by themselves; they do not count among the connections of strangers.
 
     The other two protect from HTTP/2 "rapid reset" (CVE-2023-44487): a connection of which most streams were reset
     early is closed.
     """
     layer = {
         "envoy.resource_limits.listener.internal.connection_limit": connections,
+        "envoy.resource_limits.listener.metrics.connection_limit": METRICS_CONNECTIONS,
         "overload.premature_reset_total_stream_count": 200,
         "overload.premature_reset_min_stream_lifetime_seconds": 1,
     }
@@ -156,8 +168,8 @@ def _make_runtime(connections: int) -> dict[str, Any]:
 def _make_overload_manager(heap_bytes: int, *, connections: int) -> dict[str, Any]:
     """Shed load before the kernel ends the process.
 
-    First silent clients get less time, then memory is given back, connections are no longer kept, the largest
-    requests are reset, new requests answered 503, and last new connections refused.
+    First silent clients get less time, then memory is given back, connections are no longer kept, new requests are
+    answered 503, and last new connections refused.
     """
     monitors = {
         "fixed_heap": {
@@ -169,15 +181,9 @@ def _make_overload_manager(heap_bytes: int, *, connections: int) -> dict[str, An
             "max_active_downstream_connections": connections,
         },
     }
-    shares = {
-        "shrink_heap": 0.9,
-        "disable_http_keepalive": 0.92,
-        "stop_accepting_requests": 0.95,
-        "reject_incoming_connections": 0.98,
-    }
     actions: list[dict[str, Any]] = [
         {"name": f"{_ACTIONS}.{action}", "triggers": [_on_heap(threshold={"value": share})]}
-        for action, share in shares.items()
+        for action, share in SHARES.items()
     ]
     return {
         "refresh_interval": "0.25s",
@@ -209,7 +215,7 @@ def _on_heap(**trigger: Any) -> dict[str, Any]:
 
 
 def _address(host: str, port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": host, "port_value": port}}
+    return {"socket_address": {"address": host, "port_value": port, "ipv4_compat": host == "::"}}
 
 
 def _pipe(path: Path, **mode: int) -> dict[str, Any]:

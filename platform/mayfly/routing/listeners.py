@@ -93,6 +93,7 @@ def make_secure_listener(place: edge.Edge, secrets: Mapping[str, ingress.SecretN
         return None
     made = _make_bare("secure", place)
     made.listener_filters.add(name="envoy.filters.listener.tls_inspector").typed_config.CopyFrom(_pack(_INSPECTOR))
+    made.listener_filters_timeout.FromMilliseconds(_milliseconds(place.limits.handshake))
     source = _ads()
     # A certificate that does not come must not hold up the chains of all others.
     source.initial_fetch_timeout.FromSeconds(CERTIFICATE_SECONDS)

@@ -50,7 +50,7 @@ class Seen:
 class Function:
     """Record what arrives; answer 200 ``ok``.
 
-    ``/hang`` is never answered, ``/drip`` is answered without end.
+    ``/hang`` is never answered, ``/drip`` is answered without end, ``/slow`` after two seconds.
     """
 
     def __init__(self) -> None:
@@ -126,6 +126,8 @@ async def _answer(request: Seen, reader: asyncio.StreamReader, writer: asyncio.S
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(reader.read(1), 0.02)
         raise EOFError
+    if request.path == "/slow":
+        await asyncio.sleep(2)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
