@@ -26,6 +26,8 @@ Policies = Mapping[Listener, policy.Policy]
 HASH_HEADER = "k-network-hash"
 """Knative's header that asks which version of a route serves (``networking/pkg/http/header``)."""
 HASH_ASK = "override"
+SCHEME_HEADER = "x-forwarded-proto"
+"""Set by Envoy on every request, unless by a trusted proxy."""
 PROBE_HEADER = "k-network-probe"
 """With ``probe`` a request is answered by activator or queue-proxy and never reaches a function, so that it may pass
 where callers must authenticate."""
@@ -136,15 +138,20 @@ def make_route_configuration(name: str, found: Iterable[route_components_pb2.Rou
 def make_routes(
     subject: ingress.Ingress, paths: Sequence[ingress.Path], protection: policy.Policy, *, redirect: bool
 ) -> Iterator[route_components_pb2.Route]:
-    """Give each path twice: first for probes that ask which version serves, then for everybody."""
+    """Give each path twice: first for probes that ask which version serves, then for everybody.
+
+    With ``redirect``, who came without TLS is sent away; a trusted proxy may have ended the TLS of others.
+    """
     for path in paths:
         yield mark_probe(make_route(subject, path), subject)
     for path in paths:
-        route = make_route(subject, path)
         if redirect:
-            route.redirect.https_redirect = True
-        else:
-            protection.apply(route)
+            elsewhere = make_route(subject, path)
+            elsewhere.match.headers.append(_exact_header(SCHEME_HEADER, "http"))
+            elsewhere.redirect.https_redirect = True
+            yield elsewhere
+        route = make_route(subject, path)
+        protection.apply(route)
         yield route
 
 

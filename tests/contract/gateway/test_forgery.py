@@ -166,6 +166,23 @@ async def test_a_trusted_proxy_is_believed(stand: strangers.Stand, listener: str
     assert stranger.values("x-forwarded-host") == []
 
 
+async def test_who_came_over_tls_is_not_sent_there(stand: strangers.Stand) -> None:
+    """``httpOption: Redirected`` sends on who came without TLS; whether a client did is a trusted proxy's to say."""
+    host = "redirected.example.com"
+    rule = objects.rule([host], objects.path(objects.split("hello")))
+    stand.gateway.put(objects.ingress("redirected", rule, httpOption="Redirected"))
+    await stand.gateway.serves(host, listener="internal")
+    stand.function.take()
+
+    async def ask(scheme: str, source: str) -> int:
+        head = f"GET / HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Proto: {scheme}\r\nConnection: close\r\n\r\n"
+        return (await stand.exchange(head, source=source))[0].status
+
+    assert [await ask(scheme, PROXY) for scheme in ("http", "https")] == [301, 200]
+    assert [await ask(scheme, "127.0.0.3") for scheme in ("http", "https", "HTTPS", "gopher")] == [301] * 4
+    assert len(stand.function.take()) == 1
+
+
 HOSTS = [
     LOCAL,
     LOCAL.upper(),
