@@ -195,11 +195,15 @@ def _make_overload_manager(heap_bytes: int, *, connections: int) -> dict[str, An
 
 
 def _make_reduction() -> dict[str, Any]:
-    """Shorten the time that kept connections and TLS handshakes get, the more so the fuller the memory is.
+    """Give kept connections, TLS handshakes and slow readers the less time the fuller the memory is.
 
     Not the silence within a request: a function may need that long to answer.
     """
-    timers = {"HTTP_DOWNSTREAM_CONNECTION_IDLE": "2s", "TRANSPORT_SOCKET_CONNECT": "2s"}
+    timers = {
+        "HTTP_DOWNSTREAM_CONNECTION_IDLE": "2s",
+        "TRANSPORT_SOCKET_CONNECT": "2s",
+        "HTTP_DOWNSTREAM_STREAM_FLUSH": "5s",
+    }
     return {
         "name": f"{_ACTIONS}.reduce_timeouts",
         "triggers": [_on_heap(scaled={"scaling_threshold": 0.75, "saturation_threshold": 0.95})],

@@ -185,10 +185,17 @@ class Table:
         return None if entry is None else entry.subject
 
     def unserved(self, key: ingress.Key) -> list[str]:
-        """Return the backends of an ingress that no endpoint serves, as text."""
+        """Return the backends of an ingress that no endpoint serves, as text, with the reason where we refuse one."""
         subject = self.get(key)
         found = sorted(subject.backends, key=str) if subject else []
-        return [backend.cluster for backend in found if not self._is_served(backend)]
+        return [f"{backend.cluster}{self._refusal(backend)}" for backend in found if not self._is_served(backend)]
+
+    def _refusal(self, backend: ingress.Backend) -> str:
+        service = self._services.get((backend.namespace, backend.service))
+        name = None if service is None else service.external_name
+        if name is None or self._place.follows(name):
+            return ""
+        return f" (its externalName {name!r} is not among the chart's gateway.externalNames)"
 
     def endpoints(self, namespace: str, service: str) -> list[str]:
         """Return the ready addresses of a Service."""
@@ -447,5 +454,5 @@ class Table:
         key = (backend.namespace, backend.service)
         service = self._services.get(key)
         if service is not None and service.external_name is not None:
-            return backends.find_port(service, backend) is not None
+            return self._place.follows(service.external_name) and backends.find_port(service, backend) is not None
         return bool(backends.addresses(backend, service, self._slices.get(key, {}).values()))

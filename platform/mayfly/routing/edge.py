@@ -28,6 +28,8 @@ class Limits:
     """Without a byte either way within a request; over Knative's largest function timeout of 600 s."""
     idle: float = 300
     """Between requests on a kept connection; then it is closed."""
+    flush: float = 60
+    """To read the rest of an answer that the function has ended; then the rest is dropped."""
     farewell: float = 1
     """To take note of being hung up on, so that it reads why; Envoy's own default."""
 

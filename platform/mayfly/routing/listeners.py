@@ -210,6 +210,7 @@ def _make_manager(listener: routes.Listener, place: edge.Edge, *, trusted: bool)
     manager.request_headers_timeout.FromMilliseconds(_milliseconds(limits.headers))
     manager.request_timeout.FromMilliseconds(_milliseconds(limits.request))
     manager.stream_idle_timeout.FromMilliseconds(_milliseconds(limits.silence))
+    manager.stream_flush_timeout.FromMilliseconds(_milliseconds(limits.flush))
     manager.delayed_close_timeout.FromMilliseconds(_milliseconds(limits.farewell))
     observe.observe(manager, listener, place.observation)
     return manager

@@ -23,7 +23,7 @@ from tests.contract.gateway import conftest, frames, raw, strangers
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOST = strangers.HOST
-LIMITS = edge.Limits(handshake=0.5, headers=0.5, request=1, silence=60, idle=1, farewell=0.05)
+LIMITS = edge.Limits(handshake=0.5, headers=0.5, request=1, silence=60, idle=1, flush=1, farewell=0.05)
 HEAD = f"GET / HTTP/1.1\r\nHost: {HOST}\r\n".encode()
 UPLOAD = f"POST /upload HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 1000\r\n\r\nhalf".encode()
 POST = [(":method", "POST"), *frames.get(HOST)[1:]]
@@ -98,6 +98,18 @@ async def test_a_silent_handshake_is_hung_up_on(stand: strangers.Stand) -> None:
     reader, writer = await raw.open_(stand.port("secure"))
     assert await raw.soon(reader.read()) == b""
     writer.transport.abort()
+
+
+async def test_who_does_not_read_is_dropped(stand: strangers.Stand) -> None:
+    """An answer that the client gives no room for is kept a while, and then the stream is reset."""
+    reader, writer = await stand.open()
+    no_room = frames.frame(frames.SETTINGS, b"\0\4\0\0\0\0")
+    writer.write(frames.PREFACE + no_room + frames.request(frames.get(HOST)))
+    async with asyncio.timeout(raw.DEADLINE_SECONDS):
+        while (found := await frames.read(reader)) is not None and found.kind != frames.RST_STREAM:
+            assert found.kind != frames.DATA
+    frames.hang_up(writer)
+    stand.function.take()
 
 
 async def test_a_slow_function_is_waited_for(stand: strangers.Stand) -> None:
