@@ -49,8 +49,8 @@ FORGED_NAMES = (
     "knative-serving-namespace",
     "knative-serving-default-route",
 )
-"""Headers that only the platform sets, whoever sends them: they choose a revision, or get a call past queue-proxy's
-limits and counts (``serving/pkg/queue/handler.go``)."""
+"""Headers that only the platform sets, whoever sends them: they choose a revision, or have activator and queue-proxy
+take the call for a probe and answer it in the function's place."""
 FORWARDED_PREFIX = "x-forwarded-"
 STRANGERS_NAMES = (
     "forwarded",
@@ -65,8 +65,9 @@ STRANGERS_NAMES = (
 clients."""
 ENVOYS_NAMES = ("x-envoy-external-address", "x-envoy-internal")
 """Headers that Envoy sets by itself; ``X-Forwarded-For`` says it already."""
-KUBELET = "kube-probe/"
-"""A ``User-Agent`` that begins so gets past queue-proxy's limits and counts, as ``K-Kubelet-Probe`` does."""
+PROBERS = "(kube-probe/|Knative-Activator-Probe|Knative-Autoscaling-Probe).*"
+"""Each ``User-Agent`` that has activator and queue-proxy answer in the function's place, neither counted nor logged, as
+``K-Kubelet-Probe`` has (``pkg/network/handlers/drain.go``, ``serving/pkg/queue/sharedmain/handlers.go``)."""
 AUTHORITY = "[a-z0-9._-]+(:[0-9]{0,5})?"
 """A host as routes are looked up: no user, no brackets, at most a port behind it."""
 
@@ -179,7 +180,7 @@ def _make_manager(listener: routes.Listener, place: edge.Edge, *, trusted: bool)
         http_filters=[
             *([] if public else [hcm_pb2.HttpFilter(name="loops", typed_config=_pack(_LOOPS))]),
             hcm_pb2.HttpFilter(name="hygiene", typed_config=_pack(_make_late_hygiene(trusted=trusted))),
-            hcm_pb2.HttpFilter(name="no-kubelet", typed_config=_pack(_make_kubelet_filter())),
+            hcm_pb2.HttpFilter(name="no-probers", typed_config=_pack(_make_prober_filter())),
             hcm_pb2.HttpFilter(name="lower-case-host", typed_config=_pack(_make_host_filter())),
             *([alias.make_filter(place)] if public and place.alias_hosts else []),
             *policy.make_http_filters(),
@@ -258,8 +259,8 @@ def _make_host_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
     return made
 
 
-def _make_kubelet_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
-    """Remove the ``User-Agent`` of who claims to be the kubelet, which never calls through a gateway."""
+def _make_prober_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
+    """Remove the ``User-Agent`` of who claims to be a prober of the cluster; those never call through a gateway."""
     made = extension_matcher_pb2.ExtensionWithMatcher()
     mutation = header_mutation_filter_pb2.HeaderMutation()
     mutation.mutations.request_mutations.add(remove="user-agent")
@@ -269,7 +270,8 @@ def _make_kubelet_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
     predicate = skip.predicate.not_matcher.single_predicate
     predicate.input.name = "user-agent"
     predicate.input.typed_config.CopyFrom(_pack(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name="user-agent")))
-    predicate.value_match.prefix = KUBELET
+    predicate.value_match.safe_regex.regex = PROBERS
+    predicate.value_match.safe_regex.google_re2.SetInParent()
     skip.on_match.action.name = "skip"
     skip.on_match.action.typed_config.CopyFrom(_pack(skip_action_pb2.SkipFilter()))
     return made

@@ -127,9 +127,10 @@ async def test_traces_go_on_and_request_ids_are_ours(stand: strangers.Stand) -> 
 
 
 @pytest.mark.parametrize("listener", LISTENERS)
-async def test_nobody_is_the_kubelet(stand: strangers.Stand, listener: strangers.Listener) -> None:
-    """Queue-proxy neither counts nor limits calls of a ``User-Agent`` that begins like the kubelet's: it is removed."""
-    request = await call(stand, "User-Agent: kube-probe/1.36", listener=listener)
+@pytest.mark.parametrize("agent", ["kube-probe/1.36", "Knative-Activator-Probe", "Knative-Autoscaling-Probe/2"])
+async def test_nobody_is_a_prober(stand: strangers.Stand, agent: str, listener: strangers.Listener) -> None:
+    """Knative answers a prober's ``User-Agent`` in the function's place: it is removed, and the function is called."""
+    request = await call(stand, f"User-Agent: {agent}", listener=listener)
     assert request.values("user-agent") == []
 
 
