@@ -272,6 +272,40 @@ async def test_memory_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert gateway.process.returncode is None
 
 
+async def test_where_memory_is_gone_nobody_is_let_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last step: connections are hung up on before they cost anything; the metrics page answers."""
+    monkeypatch.setitem(bootstrap.SHARES, "reject_incoming_connections", 0.001)
+    async with conftest.run(tmp_path) as gateway:
+
+        async def refused() -> bool:
+            reader, writer = await raw.open_(gateway.public)
+            try:
+                writer.write(HEAD + b"\r\n")
+                return await raw.read_answer(reader) is None
+            finally:
+                writer.transport.abort()
+
+        await conftest.until(refused)
+        assert await gateway.ready()
+
+
+async def test_silence_within_a_call_has_an_end(tmp_path: Path) -> None:
+    """A function that neither answers nor breaks off is given up, over both protocols, and learns it."""
+    async with strangers.run(tmp_path, limits=edge.Limits(silence=0.5)) as stand:
+        reader, writer = await stand.open()
+        writer.write(HEAD.replace(b"GET / ", b"GET /hang ") + b"\r\n")
+        answer = await raw.soon(raw.read_answer(reader))
+        writer.transport.abort()
+        assert answer is not None
+        assert answer.status == 504
+        reader, writer = await stand.open()
+        writer.write(frames.START + frames.request(frames.get(HOST, "/hang")))
+        assert await raw.soon(frames.read_outcome(reader)) == 504
+        frames.hang_up(writer)
+        for request in stand.function.take():
+            await raw.soon(request.gone.wait())
+
+
 async def test_the_admin_interface_is_at_no_port(stand: strangers.Stand) -> None:
     """Envoy listens at its four ports only, and behind them no trick leads to a page but the two."""
     gateway = stand.gateway
