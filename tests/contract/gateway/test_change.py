@@ -147,7 +147,7 @@ async def test_the_older_ingress_keeps_a_host(gateway: conftest.Gateway) -> None
 @pytest.fixture
 def spoiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have routes that set a header ``spoil`` also ask for what Envoy refuses without saying where."""
-    make = routes._make_routes
+    make = routes.make_routes
 
     def make_some_bad(*args: Any, **options: Any) -> list[route_components_pb2.Route]:
         made = list(make(*args, **options))
@@ -156,7 +156,7 @@ def spoiled(monkeypatch: pytest.MonkeyPatch) -> None:
                 route.request_headers_to_add.add().header.key = ":path"
         return made
 
-    monkeypatch.setattr(routes, "_make_routes", make_some_bad)
+    monkeypatch.setattr(routes, "make_routes", make_some_bad)
 
 
 @pytest.mark.usefixtures("spoiled")

@@ -303,15 +303,18 @@ async def test_dots_are_resolved_before_routing(gateway: conftest.Gateway) -> No
 
 
 async def test_the_version_that_serves_can_be_asked(gateway: conftest.Gateway) -> None:
-    """A probe with ``K-Network-Hash: override`` learns the hash; any other value passes untouched."""
+    """A probe with ``K-Network-Hash: override`` learns the hash; what is not quite one passes untouched."""
     await gateway.function("hello")
     gateway.put(objects.ingress("hello", objects.rule([HOST], objects.path(objects.split("hello")))))
     await gateway.serves(HOST)
     version = gateway.table.get(("shop", "hello")).version
-    _, asked = await gateway.call(HOST, headers={"K-Network-Hash": "override"})
+    probe = {"K-Network-Probe": "probe"}
+    _, asked = await gateway.call(HOST, headers={"K-Network-Hash": "override", **probe})
     assert version == asked["answer"]["k-network-hash"] == asked["headers"]["k-network-hash"]
-    _, other = await gateway.call(HOST, headers={"K-Network-Hash": "other"})
-    assert (other["headers"]["k-network-hash"], other["answer"].get("k-network-hash")) == ("other", None)
+    for headers in ({"K-Network-Hash": "other", **probe}, {"K-Network-Hash": "override"}):
+        _, other = await gateway.call(HOST, headers=headers)
+        told = other["headers"]["k-network-hash"], other["answer"].get("k-network-hash")
+        assert told == (headers["K-Network-Hash"], None)
 
 
 async def test_the_admin_interface_is_not_in_reach(gateway: conftest.Gateway) -> None:
