@@ -79,7 +79,7 @@ class KeyOfSecret(part.Part):
 
 
 class Jwt(part.Part):
-    """Callers show a JSON Web Token in `Authorization: Bearer`, signed by the issuer."""
+    """Callers show a JSON Web Token in `Authorization: Bearer`, signed by the issuer and with an end (exp)."""
 
     model_config = part.configure(
         ("has(self.jwksUrl) != has(self.jwksSecret)", "set exactly one of auth.jwt.jwksUrl, auth.jwt.jwksSecret")
@@ -94,7 +94,7 @@ class Jwt(part.Part):
     jwks_secret: KeyOfSecret | None = Field(None, description="Key of a Secret that holds the JWKS.")
     audiences: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] = Field(
         (),
-        description="The token's claim aud must name one of these; any when absent.",
+        description="The token's claim aud must name one of these, else the answer is 403; any when absent.",
         max_length=16,
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
@@ -103,7 +103,8 @@ class Jwt(part.Part):
     ] = Field(
         {},
         description="Claims the token must have, each with one of the values: role: [admin]. A claim that is a list"
-        " must contain one; scope is taken as a list. Without one the answer is 403.",
+        " must contain one; scope is taken as a list; numbers and truth values count as they are written; a.b is also"
+        " b within a. Without one the answer is 403.",
         max_length=16,
     )
 
@@ -120,7 +121,7 @@ class ApiKey(part.Part):
     )
     header: HeaderName | None = Field(None, description="Header that carries the key. Default: X-API-Key.")
     query: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[-_.A-Za-z0-9]+$")] | None = Field(
-        None, description="Query parameter that carries the key instead."
+        None, description="Query parameter that carries the key instead; the Function does not see it."
     )
 
 
@@ -153,7 +154,19 @@ class Cors(part.Part):
             "cors.credentials needs origins by name: browsers refuse '*' together with credentials",
         )
     )
-    origins: tuple[Annotated[str, Field(max_length=253, pattern=_ORIGIN)], ...] = Field(
+    origins: tuple[
+        Annotated[
+            str,
+            Field(
+                max_length=253,
+                pattern=_ORIGIN,
+                json_schema_extra=part.make_text_rule(
+                    "!self.contains('*') || size(self) <= 80", "cors.origins with * have at most 80 characters"
+                ),
+            ),
+        ],
+        ...,
+    ] = Field(
         description="Origins that may call: https://shop.example, https://*.shop.example, or * for all.",
         min_length=1,
         max_length=32,
@@ -183,7 +196,7 @@ class Cors(part.Part):
 
 
 class Limit(part.Part):
-    """So many requests in so much time; a burst may use them all at once."""
+    """So many requests in so much time: a burst may use them all at once, and they come back evenly."""
 
     requests: int = Field(description="Requests.", ge=1, le=1_000_000)
     window: part.Duration = Field(
@@ -194,7 +207,7 @@ class Limit(part.Part):
 
 
 class RateLimit(part.Part):
-    """How often the Function may be called; beyond it the answer is 429 with Retry-After."""
+    """How often the Function may be called, by each gateway replica, host and path; beyond it 429 with Retry-After."""
 
     model_config = part.configure(
         (
@@ -267,7 +280,9 @@ class Http(part.Part):
         None, description="Largest request body, such as 1Mi; beyond it the answer is 413. No limit when absent."
     )
     max_response_size: part.Quantity | None = Field(
-        None, description="Largest response body, such as 6Mi; beyond it the answer is 502. No limit when absent."
+        None,
+        description="Largest response body, from 1Ki, such as 6Mi; an answer that says it is longer (Content-Length) becomes 502,"
+        " a stream passes. No limit when absent.",
     )
     compression: bool = Field(
         False, description="Compress answers of text, JSON and the like for clients that ask for it. Default: false."

@@ -850,3 +850,23 @@ async def test_everything_at_once(site: Site) -> None:
     answers = [await site.call(method="POST", data=b"x" * 5000, headers=headers) for _ in range(3)]
     assert [status for status, _ in answers] == [200, 200, 429]
     assert (answers[0][1]["length"], answers[0][1]["answer"]["ratelimit-limit"]) == (5000, "2")
+
+
+async def test_a_wildcard_origin_may_be_as_long_as_the_schema_allows(site: Site) -> None:
+    """Envoy takes it, though it refuses long regular expressions."""
+    zone = "a" * (80 - len("https://*.") - len(".example:65535")) + ".example:65535"
+    await site.protect({"cors": {"origins": [f"https://*.{zone}"]}})
+    _, body = await site.call(headers={"Origin": f"https://b.{zone}"})
+    assert cors_headers(body)["allow-origin"] == f"https://b.{zone}"
+
+
+async def test_a_small_limit_leaves_the_gateways_own_answers(site: Site) -> None:
+    """A refusal of the gateway's stays what it is, though it is longer than the function's answers may be."""
+    await site.protect({"maxResponseSize": "10", "auth": {"apiKey": {"secret": "keys"}}}, credentials=KEYS)
+    assert (await site.call())[0] == 401
+
+
+async def test_the_largest_limits(site: Site) -> None:
+    """Envoy takes limits of many digits."""
+    await site.protect({"maxResponseSize": "123456789012", "maxRequestSize": "8Ei"})
+    assert (await site.call(method="POST", data=b"x"))[0] == 200

@@ -18,19 +18,41 @@ from mayfly.routing.filters import chain
 LEAST_BYTES = 1024
 """Shorter answers fit a packet as they are."""
 TYPES = (
-    *(f"text/{name}" for name in ["calendar", "css", "csv", "html", "javascript", "markdown", "plain", "vtt", "xml"]),
-    *(
-        f"application/{name}"
-        for name in ["graphql", "javascript", "json", "ndjson", "wasm", "x-javascript", "x-ndjson", "xml", "yaml"]
-    ),
-    *(
-        f"application/{name}+json"
-        for name in ["activity", "cloudevents", "geo", "hal", "ld", "manifest", "problem", "schema", "vnd.api"]
-    ),
-    *(f"application/{name}+xml" for name in ["atom", "problem", "rss", "soap", "xhtml"]),
+    "application/activity+json",
+    "application/atom+xml",
+    "application/cloudevents+json",
+    "application/geo+json",
+    "application/graphql",
+    "application/hal+json",
+    "application/javascript",
+    "application/json",
+    "application/ld+json",
+    "application/manifest+json",
+    "application/ndjson",
+    "application/problem+json",
+    "application/problem+xml",
+    "application/rss+xml",
+    "application/schema+json",
+    "application/soap+xml",
+    "application/vnd.api+json",
+    "application/wasm",
+    "application/x-javascript",
+    "application/x-ndjson",
+    "application/xhtml+xml",
+    "application/xml",
+    "application/yaml",
     "font/otf",
     "font/ttf",
     "image/svg+xml",
+    "text/calendar",
+    "text/css",
+    "text/csv",
+    "text/html",
+    "text/javascript",
+    "text/markdown",
+    "text/plain",
+    "text/vtt",
+    "text/xml",
 )
 """Media types that grow shorter. Named one by one, since patterns cost each route 14 KB of Envoy's memory. Not
 ``text/event-stream``, whose events are short and shall arrive one by one."""

@@ -16,6 +16,8 @@ from mayfly.routing.filters import chain
 
 _REQUEST_TYPE = "type.googleapis.com/envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit"
 _MAX_REQUEST_BYTES = 1
+LEAST_RESPONSE_LIMIT = 1024
+"""A smaller one counts as this: the filter sees the gateway's own refusals too, which are shorter."""
 _NOT_MODIFIED = "304"
 """An answer that has no body, though it may say how long the body would be (RFC 9110, section 15.4.5)."""
 _WAYS = 3
@@ -48,13 +50,23 @@ def make_response_limit(limit: int, *, shown: str) -> chain.Filter:
     made = custom_response_pb2.CustomResponse()
     rule = made.custom_response_matcher.matcher_list.matchers.add()
     length = http_inputs_pb2.HttpResponseHeaderMatchInput(header_name="content-length")
-    longer = rule.predicate.and_matcher.predicate.add().or_matcher
-    longer.predicate.extend(_match(length, regex) for regex in larger(limit))
+    rule.predicate.and_matcher.predicate.append(
+        _any([_match(length, regex) for regex in larger(max(limit, LEAST_RESPONSE_LIMIT))])
+    )
     status = _match(http_inputs_pb2.HttpResponseHeaderMatchInput(header_name=":status"), _NOT_MODIFIED)
     rule.predicate.and_matcher.predicate.add().not_matcher.CopyFrom(status)
     rule.on_match.action.name = "too-large"
     rule.on_match.action.typed_config.Pack(policy, deterministic=True)
     return chain.make_filter("response-size", made)
+
+
+def _any(choices: list[_Predicate]) -> _Predicate:
+    """Return a predicate that holds where one of ``choices`` does; Envoy refuses a choice of one."""
+    if len(choices) == 1:
+        return choices[0]
+    made = _Predicate()
+    made.or_matcher.predicate.extend(choices)
+    return made
 
 
 def _match(read: http_inputs_pb2.HttpResponseHeaderMatchInput, regex: str) -> _Predicate:
