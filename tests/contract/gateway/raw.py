@@ -50,7 +50,8 @@ class Seen:
 class Function:
     """Record what arrives; answer 200 ``ok``.
 
-    ``/hang`` is never answered, ``/drip`` is answered without end, ``/slow`` after two seconds.
+    ``/hang`` is never answered, ``/drip`` is answered without end, ``/slow`` after two seconds,
+    ``/early`` in part before its body has come.
     """
 
     def __init__(self) -> None:
@@ -87,6 +88,8 @@ class Function:
                 request = Seen(head)
                 self.seen.append(request)
                 mine.append(request)
+                if request.path == "/early":
+                    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
                 await self._read_body(request, reader)
                 request.complete = True
                 await _answer(request, reader, writer)
@@ -128,7 +131,7 @@ async def _answer(request: Seen, reader: asyncio.StreamReader, writer: asyncio.S
         raise EOFError
     if request.path == "/slow":
         await asyncio.sleep(2)
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    writer.write(b"0\r\n\r\n" if request.path == "/early" else b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
 async def soon(awaited: Awaitable[T]) -> T:

@@ -123,6 +123,21 @@ async def test_a_slow_function_is_waited_for(stand: strangers.Stand) -> None:
     stand.function.take()
 
 
+async def test_streams_may_last(stand: strangers.Stand) -> None:
+    """Once the function answers, its caller may go on sending: gRPC streams, and WebSockets, are not cut."""
+    reader, writer = await stand.open()
+    begun = [*POST[:3], (":path", "/early")]
+    writer.write(frames.START + frames.request(begun, body=b"first", ends=False))
+    assert await raw.soon(frames.read_outcome(reader)) == 200
+    (request,) = stand.function.take()
+    await asyncio.sleep(2 * LIMITS.request)
+    assert not request.gone.is_set()
+    writer.write(frames.frame(frames.DATA, b"last", flags=frames.END_STREAM, stream=1))
+    await conftest.until(lambda: request.complete)
+    assert request.body == b"5\r\nfirst\r\n4\r\nlast\r\n0\r\n"
+    frames.hang_up(writer)
+
+
 def count_files(stand: strangers.Stand) -> int:
     return len(list(Path(f"/proc/{stand.gateway.process.pid}/fd").iterdir()))
 
