@@ -277,12 +277,14 @@ class Http(part.Part):
     )
     rate_limit: RateLimit | None = Field(None, description="How often it may be called; no limit when absent.")
     max_request_size: part.Quantity | None = Field(
-        None, description="Largest request body, such as 1Mi; beyond it the answer is 413. No limit when absent."
+        None,
+        description="Largest request body, such as 1Mi; beyond it the answer is 413. What a stream or a WebSocket sends"
+        " counts together. No limit when absent.",
     )
     max_response_size: part.Quantity | None = Field(
         None,
-        description="Largest response body, from 1Ki, such as 6Mi; an answer that says it is longer (Content-Length) becomes 502,"
-        " a stream passes. No limit when absent.",
+        description="Largest response body, from 1Ki, such as 6Mi; an answer that says it is longer (Content-Length)"
+        " becomes 502, a stream passes. No limit when absent.",
     )
     compression: bool = Field(
         False, description="Compress answers of text, JSON and the like for clients that ask for it. Default: false."

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
+import grpc
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from envoy.config.route.v3 import route_components_pb2, route_pb2
+from grpc import aio
 
 from mayfly.model import exposure
 from mayfly.routing import edge, ingress, policy, routes, wire
@@ -268,7 +270,8 @@ async def test_bad_tokens_are_refused(site: Site) -> None:
 async def test_tokens_that_just_pass(site: Site, claims: dict[str, Any]) -> None:
     """Clocks may differ by a minute, and one audience of several is enough."""
     await site.protect({"auth": {"jwt": JWT}}, credentials=ISSUER_KEYS)
-    given = {key: value + int(time.time()) if isinstance(value, int) else value for key, value in claims.items()}
+    now = int(time.time())
+    given: dict[str, Any] = {key: value + now if isinstance(value, int) else value for key, value in claims.items()}
     assert (await site.call(headers=bearer(ISSUED.token(**given))))[0] == 200
 
 
@@ -870,3 +873,44 @@ async def test_the_largest_limits(site: Site) -> None:
     """Envoy takes limits of many digits."""
     await site.protect({"maxResponseSize": "123456789012", "maxRequestSize": "8Ei"})
     assert (await site.call(method="POST", data=b"x"))[0] == 200
+
+
+async def test_a_grpc_stream_passes(site: Site) -> None:
+    """Messages go both ways as they come, below the limit; beyond it the call ends."""
+    server = aio.server()
+
+    async def echo(requests: AsyncIterator[bytes], _context: object) -> AsyncIterator[bytes]:
+        async for request in requests:
+            yield b"echo " + request
+
+    handler = grpc.method_handlers_generic_handler("shop.Echo", {"Say": grpc.stream_stream_rpc_method_handler(echo)})
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    site.gateway.put(
+        objects.service("fn", port_name="http2"),
+        objects.slice_("fn", "127.0.0.1", port=port, port_name="http2"),
+    )
+    http = {"maxRequestSize": "1Ki", "maxResponseSize": "1Ki", "compression": True}
+    await site.protect({**http, "rateLimit": {"total": {"requests": 99}}})
+    options = [("grpc.default_authority", HOST)]
+    async with aio.insecure_channel(f"127.0.0.1:{site.gateway.public}", options=options) as channel:
+        say = channel.stream_stream("/shop.Echo/Say")
+
+        async def answered() -> bool:
+            try:
+                call = say(timeout=5)
+                await call.write(b"hi")
+                return await call.read() == b"echo hi"
+            except aio.AioRpcError:
+                return False
+
+        await conftest.until(answered)
+        call = say(timeout=5)
+        for number in range(3):
+            await call.write(b"%d" % number * 100)
+            assert await call.read() == b"echo " + b"%d" % number * 100
+        await call.write(b"x" * 1000)
+        with pytest.raises(aio.AioRpcError):
+            await call.read()
+    await server.stop(grace=None)

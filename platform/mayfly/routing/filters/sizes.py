@@ -29,7 +29,8 @@ def make_request_limit(limit: int) -> chain.Filter:
     """Return what answers 413 to a request whose body is larger than ``limit`` bytes.
 
     At once when the request says how long it is, else when the byte after the limit comes. Nothing is held back, so
-    the function may have seen the beginning of such a body; its request is reset.
+    the function may have seen the beginning of such a body; its request is reset. All that a stream or a WebSocket
+    sends counts together.
     """
     # To Envoy 0 is no limit.
     value = wire.serialise(wrappers_pb2.UInt64Value(value=max(limit, 1)))
