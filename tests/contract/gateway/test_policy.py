@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ from grpc import aio
 
 from mayfly.model import exposure
 from mayfly.routing import edge, ingress, policy, routes, wire
+from mayfly.routing.filters import limits
 from tests.contract.gateway import conftest
 from tests.unit.routing import objects
 
@@ -573,6 +575,15 @@ async def test_a_forged_address_is_no_other_client(site: Site) -> None:
     assert [(await site.call(headers=header))[0] for header in headers] == [200, 200, 429]
 
 
+async def test_of_too_many_clients_the_most_silent_is_forgotten(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds a full bucket again; those that call keep theirs."""
+    monkeypatch.setattr(limits, "KEYS", 2)
+    await site.protect({"rateLimit": {"perClient": {"requests": 1, "window": "1h"}}})
+    first, second, third = "127.0.0.7", "127.0.0.8", "127.0.0.9"
+    callers = [first, first, second, first, third, first, second]
+    assert [await call_from(caller, site) for caller in callers] == [200, 429, 200, 429, 200, 429, 200]
+
+
 async def test_each_key_has_its_own_limit(site: Site) -> None:
     """Callers are told apart by the name of their key; those without a good key use up nothing."""
     http = {"auth": {"apiKey": {"secret": "keys"}}, "rateLimit": {"perKey": {"requests": 2, "window": "1h"}}}
@@ -898,12 +909,11 @@ async def test_a_grpc_stream_passes(site: Site) -> None:
         say = channel.stream_stream("/shop.Echo/Say")
 
         async def answered() -> bool:
-            try:
+            with contextlib.suppress(aio.AioRpcError):
                 call = say(timeout=5)
                 await call.write(b"hi")
-                return await call.read() == b"echo hi"
-            except aio.AioRpcError:
-                return False
+                return bool(await call.read() == b"echo hi")
+            return False
 
         await conftest.until(answered)
         call = say(timeout=5)
