@@ -13,7 +13,7 @@ import aiohttp
 
 from mayfly import errors, settings
 from mayfly.cluster import client, kinds, lease, queue, watch
-from mayfly.gateway import health, jwks, probe, publish, snapshot, table, vault, xds
+from mayfly.gateway import health, jwks, probe, publish, snapshot, table, upstreams, vault, xds
 from mayfly.model import names
 from mayfly.routing import backends, edge, ingress, observation, trust
 
@@ -110,13 +110,13 @@ def make_caches(
     """Return the caches that feed the table; the last one holds the ingresses of our class whole."""
 
     def on_service(key: watch.Key, _before: watch.Object | None, after: watch.Object | None) -> None:
-        known.put_service((key.namespace, key.name), None if after is None else after["parsed"])
+        known.upstreams.put_service((key.namespace, key.name), None if after is None else after["parsed"])
 
     def on_slice(_key: watch.Key, before: watch.Object | None, after: watch.Object | None) -> None:
         for obj in (before, after):
             if obj is not None:
                 piece = obj["parsed"] if obj is after else None
-                known.put_slice(_service_of(obj), obj["metadata"]["name"], piece)
+                known.upstreams.put_slice(_service_of(obj), obj["metadata"]["name"], piece)
 
     def on_ingress(key: watch.Key, _before: watch.Object | None, after: watch.Object | None) -> None:
         name = ingress.Key(*key)
@@ -148,7 +148,7 @@ def _is_ours(obj: watch.Object, ingress_class: str) -> bool:
     return ingress.ingress_class(obj) == ingress_class and not obj["metadata"].get("deletionTimestamp")
 
 
-def _service_of(obj: watch.Object) -> table.ServiceKey:
+def _service_of(obj: watch.Object) -> upstreams.ServiceKey:
     return obj["metadata"]["namespace"], obj["metadata"]["labels"][backends.SERVICE_LABEL]
 
 

@@ -81,7 +81,7 @@ class Publisher:
     def _addresses(self) -> list[str]:
         """Return where the gateway's Envoys are."""
         host_parts = self._place.internal_host.split(".")
-        found = self._table.endpoints(host_parts[1], host_parts[0]) if len(host_parts) > 1 else []
+        found = self._table.upstreams.endpoints(host_parts[1], host_parts[0]) if len(host_parts) > 1 else []
         return found or [edge.LOOPBACK]
 
     def _count(self, key: ingress.Key, obj: Mapping[str, Any], finding: status.Finding) -> int:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mayfly import errors
-from mayfly.gateway import delta, keyring, sites, snapshot
+from mayfly.gateway import delta, keyring, sites, snapshot, upstreams, uses
 from mayfly.gateway import trust as held
 from mayfly.routing import (
     alias,
-    backends,
     edge,
     ingress,
     listeners,
@@ -28,8 +27,6 @@ from mayfly.routing import (
 from mayfly.routing import sites as shares
 
 log = logging.getLogger(__name__)
-
-ServiceKey = tuple[str, str]
 
 
 @dataclasses.dataclass(slots=True)
@@ -57,7 +54,7 @@ class _Entry:
 
 
 class Table:
-    """Turn ingresses, Services and EndpointSlices into the snapshot's resources.
+    """Turn ingresses, with the Services, Secrets and issuers that they need, into the snapshot's resources.
 
     ``on_finding`` is called with the key of an ingress whose own state changed other than by ``put_ingress``:
     it won or lost a host, or Envoy refused it.
@@ -77,25 +74,20 @@ class Table:
         self._invalid: dict[ingress.Key, errors.InvalidRoute] = {}
         self._claims: dict[str, set[ingress.Key]] = {}
         """Who asks for a scope."""
-        self._services: dict[ServiceKey, backends.Service] = {}
-        self._slices: dict[ServiceKey, dict[str, backends.Slice]] = {}
-        self._private: dict[ServiceKey, ServiceKey] = {}
-        """The Service with a revision's own pods, by the Service that ingresses name."""
-        self._users: dict[ingress.Backend, set[ingress.Key]] = {}
-        self._ports: dict[ServiceKey, set[ingress.Backend]] = {}
+        self.upstreams = upstreams.Upstreams(resources, place=place)
+        """Services and endpoints."""
+        self._backends: uses.Uses[ingress.Backend] = uses.Uses()
+        self._secrets: uses.Uses[ingress.SecretName] = uses.Uses()
+        self._sources: uses.Uses[trust.Source] = uses.Uses()
         self._trials: collections.deque[list[ingress.Key]] = collections.deque()
         """Groups of refused ingresses, tried again one group at a time to find the one to blame."""
         self.keys = keyring.Keyring(resources, on_finding=self._find_for_secret, on_change=self._promise_listener)
         """The certificates."""
         self.trust = held.Trust(on_change=self._renew_source)
         """What callers are checked against."""
-        self._sources: dict[trust.Source, set[ingress.Key]] = {}
-        """Who depends on it."""
         self.sites = sites.Sites(publish=self._publish_scope, on_finding=on_finding, find_owner=self._owner)
         """The hosts that Functions name themselves."""
         self._secure_scopes: set[str] = set()
-        self._secured: dict[ingress.SecretName, set[ingress.Key]] = {}
-        """Who names a Secret."""
         self.refusals = 0
         """How often Envoy refused something since the start."""
         resources.put(listeners.make_listener("public", place))
@@ -124,8 +116,7 @@ class Table:
         self._use_source(key, before.subject if before else None, subject)
         policies = self._make_policies(subject)
         self._entries[key] = _Entry(subject, scopes=self._make_scopes(subject, policies), taken=taken)
-        self._use_backends(key, before.subject.backends if before else frozenset(), subject.backends)
-        self._use_secrets(key, before.subject.secrets if before else frozenset(), subject.secrets)
+        self._use(key, before.subject if before else None, subject)
         self._claim(key, before.scopes if before else {}, self._entries[key].scopes)
         self.sites.put(key, shares.Share(subject, policies))
 
@@ -135,8 +126,7 @@ class Table:
         entry = self._entries.get(key)
         if entry is not None:
             self._claim(key, entry.scopes, {})
-            self._use_backends(key, entry.subject.backends, frozenset())
-            self._use_secrets(key, entry.subject.secrets, frozenset())
+            self._use(key, entry.subject, None)
             self._use_source(key, entry.subject, None)
             self.sites.put(key, None)
             del self._entries[key]
@@ -187,57 +177,12 @@ class Table:
     def unserved(self, key: ingress.Key) -> list[str]:
         """Return the backends of an ingress that no endpoint serves, as text, with the reason where we refuse one."""
         subject = self.get(key)
-        found = sorted(subject.backends, key=str) if subject else []
-        return [f"{backend.cluster}{self._refusal(backend)}" for backend in found if not self._is_served(backend)]
-
-    def _refusal(self, backend: ingress.Backend) -> str:
-        service = self._services.get((backend.namespace, backend.service))
-        name = None if service is None else service.external_name
-        if name is None or self._place.follows(name):
-            return ""
-        return f" (its externalName {name!r} is not among the chart's gateway.externalNames)"
-
-    def endpoints(self, namespace: str, service: str) -> list[str]:
-        """Return the ready addresses of a Service."""
-        pieces = self._slices.get((namespace, service), {}).values()
-        return sorted({address for piece in pieces for address in piece.ready})
+        return self.upstreams.unserved(subject.backends) if subject else []
 
     @property
     def size(self) -> int:
         """Return how many ingresses are held."""
         return len(self._entries)
-
-    # Services and endpoints
-
-    def put_service(self, key: ServiceKey, service: backends.Service | None) -> None:
-        """Take in a Service; ``None`` says it is gone."""
-        if service == self._services.get(key):
-            return
-        if service is None:
-            del self._services[key]
-        else:
-            self._services[key] = service
-        for backend in self._ports.get(key, ()):
-            self._publish_backend(backend)
-
-    def put_slice(self, key: ServiceKey, name: str, piece: backends.Slice | None) -> None:
-        """Take in the EndpointSlice ``name`` of a Service; ``None`` says it is gone."""
-        pieces = self._slices.setdefault(key, {})
-        last = pieces.pop(name, None)
-        if piece is not None:
-            pieces[name] = piece
-        if not pieces:
-            del self._slices[key]
-        affected = [key]
-        for revision in {found.instances_of for found in (last, piece) if found is not None and found.instances_of}:
-            affected.append((key[0], revision))
-            if pieces:
-                self._private[affected[-1]] = key
-            else:
-                self._private.pop(affected[-1], None)
-        for service in affected:
-            for backend in self._ports.get(service, ()):
-                self._publish_endpoints(backend)
 
     # What Envoy says
 
@@ -347,7 +292,7 @@ class Table:
         return listeners.make_secure_listener(self._place, found)
 
     def _find_for_secret(self, secret: ingress.SecretName) -> None:
-        for key in self._secured.get(secret, ()):
+        for key in self._secrets.users(secret):
             self._on_finding(key)
 
     def _owner(self, name: str) -> ingress.Key | None:
@@ -357,48 +302,31 @@ class Table:
             return None
         return min(holders, key=lambda holder: self._entries[holder].rank)
 
-    def _use_backends(
-        self, key: ingress.Key, before: frozenset[ingress.Backend], after: frozenset[ingress.Backend]
-    ) -> None:
-        for backend in after - before:
-            users = self._users.setdefault(backend, set())
-            users.add(key)
-            self._ports.setdefault((backend.namespace, backend.service), set()).add(backend)
-            if len(users) == 1:
-                self._publish_backend(backend)
-        for backend in before - after:
-            self._users[backend].discard(key)
-            if not self._users[backend]:
-                self._retire_backend(backend)
-
-    def _use_secrets(
-        self, key: ingress.Key, before: frozenset[ingress.SecretName], after: frozenset[ingress.SecretName]
-    ) -> None:
-        for secret in after - before:
-            self._secured.setdefault(secret, set()).add(key)
+    def _use(self, key: ingress.Key, before: ingress.Ingress | None, after: ingress.Ingress | None) -> None:
+        """Begin to serve and to read what an ingress newly needs, and end what nobody needs any more."""
+        none: frozenset[Any] = frozenset()
+        turn = self._backends.change(key, before.backends if before else none, after.backends if after else none)
+        for backend in turn.begun:
+            self.upstreams.add(backend)
+        for backend in turn.ended:
+            self.upstreams.drop(backend)
+        secrets = self._secrets.change(key, before.secrets if before else none, after.secrets if after else none)
+        for secret in secrets.begun:
             self.keys.want(secret)
-        for secret in before - after:
-            self._secured[secret].discard(key)
-            if not self._secured[secret]:
-                del self._secured[secret]
-                self.keys.forget(secret)
+        for secret in secrets.ended:
+            self.keys.forget(secret)
 
     def _use_source(self, key: ingress.Key, before: ingress.Ingress | None, after: ingress.Ingress | None) -> None:
-        old, new = (trust.find_source(subject) if subject else None for subject in (before, after))
-        if new is not None and new != old:
-            users = self._sources.setdefault(new, set())
-            users.add(key)
-            if not self.trust.is_wanted(new):
-                self.trust.want(new)
-        if old is not None and new != old:
-            self._sources[old].discard(key)
-            if not self._sources[old]:
-                del self._sources[old]
-                self.trust.forget(old)
+        old, new = ([trust.find_source(subject)] if subject else [] for subject in (before, after))
+        turn = self._sources.change(key, filter(None, old), filter(None, new))
+        for source in turn.begun:
+            self.trust.want(source)
+        for source in turn.ended:
+            self.trust.forget(source)
 
     def _renew_source(self, source: trust.Source) -> None:
         """Make anew the routes of all who depend on a source."""
-        for key in self._sources.get(source, ()):
+        for key in self._sources.users(source):
             entry = self._entries.get(key)
             if entry is None:
                 continue
@@ -421,38 +349,3 @@ class Table:
             listener: policy.make_policy(http, listener=listener, credentials=credentials)
             for listener in edge.LISTENERS
         }
-
-    def _publish_backend(self, backend: ingress.Backend) -> None:
-        service = self._services.get((backend.namespace, backend.service))
-        self._publish_endpoints(backend)  # first: a cluster that finds its endpoints is ready sooner
-        self._resources.put(backends.make_cluster(backend, service, place=self._place))
-
-    def _publish_endpoints(self, backend: ingress.Backend) -> None:
-        key = (backend.namespace, backend.service)
-        service = self._services.get(key)
-        if not backends.discovers(service):
-            self._resources.remove(wire.ENDPOINTS, backend.cluster)
-            return
-        found = backends.addresses(backend, service, self._slices.get(key, {}).values())
-        self._resources.put(backends.make_endpoints(backend, found, cold=self._is_cold(key)))
-
-    def _is_cold(self, key: ServiceKey) -> bool | None:
-        """Say whether a revision has no ready instance, ``None`` when the Service is not a revision's."""
-        private = self._private.get(key)
-        return None if private is None else not any(piece.ready for piece in self._slices[private].values())
-
-    def _retire_backend(self, backend: ingress.Backend) -> None:
-        del self._users[backend]
-        key = (backend.namespace, backend.service)
-        self._ports[key].discard(backend)
-        if not self._ports[key]:
-            del self._ports[key]
-        self._resources.remove(wire.CLUSTER, backend.cluster)
-        self._resources.remove(wire.ENDPOINTS, backend.cluster)
-
-    def _is_served(self, backend: ingress.Backend) -> bool:
-        key = (backend.namespace, backend.service)
-        service = self._services.get(key)
-        if service is not None and service.external_name is not None:
-            return self._place.follows(service.external_name) and backends.find_port(service, backend) is not None
-        return bool(backends.addresses(backend, service, self._slices.get(key, {}).values()))

@@ -234,9 +234,9 @@ def feed(found: table.Table, obj: dict[str, Any]) -> None:
         found.put_ingress(obj)
     elif "endpoints" in obj:
         key = (metadata["namespace"], metadata["labels"][backends.SERVICE_LABEL])
-        found.put_slice(key, metadata["name"], backends.parse_slice(obj))
+        found.upstreams.put_slice(key, metadata["name"], backends.parse_slice(obj))
     else:
-        found.put_service((metadata["namespace"], metadata["name"]), backends.parse_service(obj))
+        found.upstreams.put_service((metadata["namespace"], metadata["name"]), backends.parse_service(obj))
 
 
 async def _echo(request: web.Request) -> web.WebSocketResponse:

@@ -100,7 +100,7 @@ async def test_keys_are_read(issuer: Issuer) -> None:
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_this_machine_is_not_asked(issuer: Issuer, scheme: str, host: str) -> None:
-    """However its address is written, nothing is sent; the finding says what the operator can do, or that it is none."""
+    """However its address is written, nothing is sent, and the finding says what to do."""
     async with reading(f"{scheme}://{host}:{issuer.port}/keys") as judge:
         keys, message = await settle(judge)
     assert keys is None

@@ -90,12 +90,12 @@ def feed(known: Table, obj: dict[str, Any], *, there: bool = True) -> None:
     if kind == "Ingress":
         known.put_ingress(obj) if there else known.drop_ingress(ingress.Key("shop", name))
     elif kind == "Service":
-        known.put_service(("shop", name), backends.parse_service(obj) if there else None)
+        known.upstreams.put_service(("shop", name), backends.parse_service(obj) if there else None)
     elif kind == "Secret":
         known.put_secret(ingress.SecretName("shop", name), obj["key"].encode() if there else None)
     else:
         service = obj["metadata"]["labels"][backends.SERVICE_LABEL]
-        known.put_slice(("shop", service), name, backends.parse_slice(obj) if there else None)
+        known.upstreams.put_slice(("shop", service), name, backends.parse_slice(obj) if there else None)
 
 
 def contents(resources: snapshot.Snapshot) -> dict[str, Any]:

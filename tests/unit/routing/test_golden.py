@@ -65,11 +65,13 @@ def test_an_ingress_becomes_envoys_configuration(name: str) -> None:
     known = table.Table(resources, place=PLACE)
     known.put_ingress(given["ingress"])
     for obj in given["services"]:
-        known.put_service((obj["metadata"]["namespace"], obj["metadata"]["name"]), backends.parse_service(obj))
+        known.upstreams.put_service(
+            (obj["metadata"]["namespace"], obj["metadata"]["name"]), backends.parse_service(obj)
+        )
     for obj in given["slices"]:
         metadata = obj["metadata"]
         key = (metadata["namespace"], metadata["labels"][backends.SERVICE_LABEL])
-        known.put_slice(key, metadata["name"], backends.parse_slice(obj))
+        known.upstreams.put_slice(key, metadata["name"], backends.parse_slice(obj))
     made = {
         type_url.rsplit(".", 1)[1]: {
             found: decode(resources.get(type_url, found)) for found in sorted(resources.names(type_url))
