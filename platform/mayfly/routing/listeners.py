@@ -65,7 +65,8 @@ STRANGERS_NAMES = (
 clients."""
 ENVOYS_NAMES = ("x-envoy-external-address", "x-envoy-internal")
 """Headers that Envoy sets by itself; ``X-Forwarded-For`` says it already."""
-PROBERS = "(kube-probe/|Knative-Activator-Probe|Knative-Autoscaling-Probe).*"
+_PROBERS = ("kube-probe/", "Knative-Activator-Probe", "Knative-Autoscaling-Probe")
+PROBERS = f"({'|'.join(_PROBERS)}).*"
 """Each ``User-Agent`` that has activator and queue-proxy answer in the function's place, neither counted nor logged, as
 ``K-Kubelet-Probe`` has (``pkg/network/handlers/drain.go``, ``serving/pkg/queue/sharedmain/handlers.go``)."""
 AUTHORITY = "[a-z0-9._-]+(:[0-9]{0,5})?"
@@ -180,8 +181,7 @@ def _make_manager(listener: routes.Listener, place: edge.Edge, *, trusted: bool)
         http_filters=[
             *([] if public else [hcm_pb2.HttpFilter(name="loops", typed_config=_pack(_LOOPS))]),
             hcm_pb2.HttpFilter(name="hygiene", typed_config=_pack(_make_late_hygiene(trusted=trusted))),
-            hcm_pb2.HttpFilter(name="no-probers", typed_config=_pack(_make_prober_filter())),
-            hcm_pb2.HttpFilter(name="lower-case-host", typed_config=_pack(_make_host_filter())),
+            hcm_pb2.HttpFilter(name="unusual", typed_config=_pack(_make_unusual_filter())),
             *([alias.make_filter(place)] if public and place.alias_hosts else []),
             *policy.make_http_filters(),
             hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=_pack(_ROUTER)),
@@ -237,43 +237,33 @@ def _make_scoped_routes() -> hcm_pb2.ScopedRoutes:
     return made
 
 
-def _make_host_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
-    """Write the host in lower case before routes are looked up: scopes are found by exact text, DNS names are not.
+def _make_unusual_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
+    """Correct what hardly a request has, in one filter that all others skip: each filter costs every request.
 
-    A host that is in lower case, as all browsers send it, skips the filter. One that is no host is answered 400:
-    routes are found by what stands before the colon, but the function is shown all of it.
+    The host is written in lower case before routes are looked up: scopes are found by exact text, DNS names are not.
+    One that is no host is answered 400: routes are found by what stands before the colon, but the function is shown
+    all of it. Who claims to be a prober of the cluster loses its ``User-Agent``; those never call through a gateway.
     """
     made = extension_matcher_pb2.ExtensionWithMatcher()
     lua = lua_pb2.Lua()
-    lua.default_source_code.inline_string = _LOWER_CASE
+    lua.default_source_code.inline_string = _UNUSUAL
     made.extension_config.name = "envoy.filters.http.lua"
     made.extension_config.typed_config.CopyFrom(_pack(lua))
     skip = made.xds_matcher.matcher_list.matchers.add()
-    predicate = skip.predicate.single_predicate
-    predicate.input.name = "host"
-    predicate.input.typed_config.CopyFrom(_pack(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=":authority")))
-    predicate.value_match.safe_regex.regex = AUTHORITY
-    predicate.value_match.safe_regex.google_re2.SetInParent()
+    usual = skip.predicate.and_matcher.predicate
+    usual.add().single_predicate.CopyFrom(_make_header_predicate(":authority", AUTHORITY))
+    usual.add().not_matcher.single_predicate.CopyFrom(_make_header_predicate("user-agent", PROBERS))
     skip.on_match.action.name = "skip"
     skip.on_match.action.typed_config.CopyFrom(_pack(skip_action_pb2.SkipFilter()))
     return made
 
 
-def _make_prober_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
-    """Remove the ``User-Agent`` of who claims to be a prober of the cluster; those never call through a gateway."""
-    made = extension_matcher_pb2.ExtensionWithMatcher()
-    mutation = header_mutation_filter_pb2.HeaderMutation()
-    mutation.mutations.request_mutations.add(remove="user-agent")
-    made.extension_config.name = "envoy.filters.http.header_mutation"
-    made.extension_config.typed_config.CopyFrom(_pack(mutation))
-    skip = made.xds_matcher.matcher_list.matchers.add()
-    predicate = skip.predicate.not_matcher.single_predicate
-    predicate.input.name = "user-agent"
-    predicate.input.typed_config.CopyFrom(_pack(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name="user-agent")))
-    predicate.value_match.safe_regex.regex = PROBERS
-    predicate.value_match.safe_regex.google_re2.SetInParent()
-    skip.on_match.action.name = "skip"
-    skip.on_match.action.typed_config.CopyFrom(_pack(skip_action_pb2.SkipFilter()))
+def _make_header_predicate(name: str, regex: str) -> Any:
+    made = matcher_pb2.Matcher.MatcherList.Predicate.SinglePredicate()
+    made.input.name = name
+    made.input.typed_config.CopyFrom(_pack(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=name)))
+    made.value_match.safe_regex.regex = regex
+    made.value_match.safe_regex.google_re2.SetInParent()
     return made
 
 
@@ -339,9 +329,19 @@ def _pack(message: Any) -> any_pb2.Any:
     return packed
 
 
-_LOWER_CASE = """
+_UNUSUAL = (
+    f"""
+local probers = {{{", ".join(f'"{name}"' for name in _PROBERS)}}}
+"""
+    """
 function envoy_on_request(handle)
   local headers = handle:headers()
+  local agent = headers:get("user-agent") or ""
+  for _, prober in ipairs(probers) do
+    if agent:sub(1, #prober) == prober then
+      headers:remove("user-agent")
+    end
+  end
   local host = headers:get(":authority"):lower()
   if not host:match("^[a-z0-9._-]+:?%d?%d?%d?%d?%d?$") then
     handle:respond({[":status"] = "400"}, "Host is not a host\\n")
@@ -351,8 +351,9 @@ function envoy_on_request(handle)
   handle:clearRouteCache()
 end
 """
+)
 _TRUSTED = " trusted"
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 _LOOPS = cdn_loop_pb2.CdnLoopConfig(cdn_id="mayfly", max_allowed_occurrences=PASSES)
 _INSPECTOR = tls_inspector_pb2.TlsInspector()
-_ROUTER = router_pb2.Router(suppress_envoy_headers=True)
+_ROUTER = router_pb2.Router(suppress_envoy_headers=True, dynamic_stats=wrappers_pb2.BoolValue(value=False))
