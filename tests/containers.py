@@ -28,12 +28,12 @@ def find_processes(pod: Mapping[str, Any], container: str) -> list[int]:
     found = [pid for pid in _all_processes() if name in _read(pid, "cgroup")]
     if not found:
         raise LookupError(f"container {container} of {pod['metadata']['name']} has no process on this machine")
-    return sorted(found, key=lambda pid: int(_fields(pid)[19]))
+    return sorted(found, key=_started)
 
 
 def cpu_seconds(pids: list[int]) -> float:
     """Return the CPU time that the processes have used, in user and kernel mode."""
-    return sum(int(_fields(pid)[i]) for pid in pids for i in (11, 12)) / TICKS
+    return sum(int(field) for pid in pids for field in _fields(pid)[11:13]) / TICKS
 
 
 def resident_bytes(pids: list[int]) -> int:
@@ -51,8 +51,13 @@ def _all_processes() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
+def _started(pid: int) -> int:
+    """Return when a process started, in ticks since the boot; 0 when it is gone."""
+    return int(fields[19]) if (fields := _fields(pid)) else 0
+
+
 def _fields(pid: int) -> list[str]:
-    """Return the fields of /proc/PID/stat from the third on; the name before them may hold anything."""
+    """Return the fields of /proc/PID/stat from the third on, none when it is gone; the name may hold anything."""
     return _read(pid, "stat").rpartition(")")[2].split()
 
 

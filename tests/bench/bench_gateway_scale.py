@@ -1,9 +1,10 @@
 """A thousand routes: what Mayfly's gateway and Kourier need for them, and how soon each uses what changes.
 
-The ingresses are what Knative's Route makes, made directly; behind them are Services whose endpoint is a server in this
-process, so no function has a part in the figures. Kourier's limits are lifted, because its controller does not live
-through a thousand new ingresses within the 500 MiB that its manifests give it. A new route counts as served at its
-first answer, an endpoint as used at the first answer from it. Gateways are asked all the time, over a kept connection.
+The ingresses are what Knative's Route makes, made directly; behind them are Services without selector, whose endpoint
+is one of two instances of functions. Both gateways are newly started. Kourier's limits are lifted, because its
+controller does not live through a thousand new ingresses within the 500 MiB that its manifests give it. A new route
+counts as served at its first answer, an endpoint as used at the first answer from it. Gateways are asked all the time,
+over a kept connection.
 """
 
 from __future__ import annotations
@@ -11,12 +12,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
 from mayfly import errors
 from mayfly.cluster import client, kinds
@@ -32,6 +31,7 @@ POLL_SECONDS = 0.002
 PHASE_SECONDS = 100.0
 """Longest time that one phase may take; what it has then counts, and the figure says how many samples there are."""
 ANSWERS = ("first", "second")
+QUEUE_PROXY_PORT = 8012
 
 
 @dataclass
@@ -48,43 +48,35 @@ async def run(cluster: client.Cluster, _env: dict[str, str]) -> None:
     """Measure one gateway after the other."""
     if not await rivals.is_ready(cluster):
         return
-    async with serve() as ports:
-        ours = await measure(cluster, rivals.MAYFLY, ports)
+    async with stage.open_namespace(cluster) as namespace:
+        addresses = await start_answering(cluster, namespace)
+        ours = await measure(cluster, rivals.MAYFLY, addresses)
         async with rivals.unlimited(cluster):
-            theirs = await measure(cluster, rivals.KOURIER, ports)
+            theirs = await measure(cluster, rivals.KOURIER, addresses)
     print_all(ours, theirs)
 
 
-@contextlib.asynccontextmanager
-async def serve() -> AsyncIterator[list[int]]:
-    """Run a server for each of ``ANSWERS`` on all addresses of this machine and give their ports."""
-    async with contextlib.AsyncExitStack() as stack:
-        ports = []
-        for text in ANSWERS:
-            runner = web.ServerRunner(web.Server(_answer(text)))
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            site = web.TCPSite(runner, "0.0.0.0", 0)
-            await site.start()
-            ports.append(runner.addresses[0][1])
-        yield ports
+async def start_answering(cluster: client.Cluster, namespace: str) -> list[str]:
+    """Return the address of an instance of each of ``ANSWERS``' functions, in that order."""
+    for text in ANSWERS:
+        code = f"async def f(request):\n    return {text!r}\n"
+        function = stage.make_function(namespace, text, code, scaling={"min": 1, "max": 1}, resources={"cpu": "20m"})
+        await cluster.apply(function, manager=stage.MANAGER)
+    addresses = []
+    for text in ANSWERS:
+        await stage.wait_ready(cluster, kinds.FUNCTION, namespace, text)
+        [pod] = await cluster.list(kinds.POD, namespace, f"serving.knative.dev/service={text}")
+        addresses.append(pod["status"]["podIP"])
+    return addresses
 
 
-def _answer(text: str) -> Callable[[web.BaseRequest], Any]:
-    async def handle(_: web.BaseRequest) -> web.Response:
-        return web.Response(text=text)
-
-    return handle
-
-
-async def measure(cluster: client.Cluster, gateway: rivals.Gateway, ports: list[int]) -> Figures:
+async def measure(cluster: client.Cluster, gateway: rivals.Gateway, addresses: list[str]) -> Figures:
     """Give a gateway its routes, change some, and take all of them away again."""
     found = Figures()
-    host = await _node_address(cluster)
     async with stage.open_namespace(cluster) as namespace, aiohttp.ClientSession() as session:
         url = f"http://{await gateway.address(cluster)}/"
         for number in range(BACKENDS):
-            await apply_backend(cluster, namespace, f"backend-{number}", host, ports[0])
+            await apply_backend(cluster, namespace, f"backend-{number}", addresses[0])
         found.memory["none"] = await memory(cluster, gateway)
         started = time.monotonic()
         await fill(cluster, gateway, namespace)
@@ -94,28 +86,21 @@ async def measure(cluster: client.Cluster, gateway: rivals.Gateway, ports: list[
         found.fill = time.monotonic() - started
         found.memory["full"] = await memory(cluster, gateway)
         found.routes = await time_routes(cluster, gateway, namespace, session, url)
-        found.endpoints = await time_endpoints(cluster, namespace, session, url, host=host, ports=ports)
+        found.endpoints = await time_endpoints(cluster, namespace, session, url, addresses)
     await wait_gone(cluster, namespace)
     return found
 
 
-async def _node_address(cluster: client.Cluster) -> str:
-    """Return the node's address; the node of the local cluster is this machine."""
-    node = kinds.Kind(group="", version="v1", plural="nodes", namespaced=False, kind="Node")
-    [found] = await cluster.list(node)
-    return next(entry["address"] for entry in found["status"]["addresses"] if entry["type"] == "InternalIP")
-
-
-async def apply_backend(cluster: client.Cluster, namespace: str, name: str, address: str, port: int) -> None:
+async def apply_backend(cluster: client.Cluster, namespace: str, name: str, address: str) -> None:
     """Make a Service without selector lead to one address."""
     metadata = {"name": name, "namespace": namespace}
-    ports = [{"name": "http", "port": 80}]
+    ports = [{"name": "http", "port": 80, "targetPort": QUEUE_PROXY_PORT}]
     service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}}
     await cluster.apply(service, manager=stage.MANAGER)
-    await point(cluster, namespace, name, address, port)
+    await point(cluster, namespace, name, address)
 
 
-async def point(cluster: client.Cluster, namespace: str, service: str, address: str, port: int) -> None:
+async def point(cluster: client.Cluster, namespace: str, service: str, address: str) -> None:
     """Make ``address`` the only endpoint of a Service."""
     labels = {"kubernetes.io/service-name": service, "endpointslice.kubernetes.io/managed-by": stage.MANAGER}
     endpoints = {
@@ -123,7 +108,7 @@ async def point(cluster: client.Cluster, namespace: str, service: str, address: 
         "kind": "EndpointSlice",
         "metadata": {"name": service, "namespace": namespace, "labels": labels},
         "addressType": "IPv4",
-        "ports": [{"name": "http", "port": port}],
+        "ports": [{"name": "http", "port": QUEUE_PROXY_PORT}],
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
     }
     await cluster.apply(endpoints, manager=stage.MANAGER)
@@ -187,17 +172,15 @@ async def time_endpoints(
     namespace: str,
     session: aiohttp.ClientSession,
     url: str,
-    *,
-    host: str,
-    ports: list[int],
+    addresses: list[str],
 ) -> list[float]:
     """Return for each change of an EndpointSlice the seconds to the first answer of the new endpoint."""
     taken: list[float] = []
     deadline = time.monotonic() + PHASE_SECONDS
     for number in range(1, CHANGES + 1):
-        turn = number % len(ports)
+        turn = number % len(addresses)
         started = time.monotonic()
-        change = asyncio.create_task(point(cluster, namespace, "backend-0", host, ports[turn]))
+        change = asyncio.create_task(point(cluster, namespace, "backend-0", addresses[turn]))
         route = rivals.make_host(namespace, "route-0")
         taken.append(await first(session, url, route, ANSWERS[turn]) - started)
         await change
