@@ -40,9 +40,11 @@ FLAGS_HEADER = "x-mayfly-response-flags"
 NO_FLAGS = "-"
 RETRY_ON = "connect-failure,refused-stream,reset-before-request"
 """Only failures where the function cannot have seen the request."""
-RETRIES = 2
-HOST_ATTEMPTS = 5
-"""How often the load balancer is asked for an endpoint that was not tried yet."""
+RETRIES = 4
+"""So many instances may die at once before a call is lost: a dead one is idle, so the load balancer tries it first."""
+HOST_ATTEMPTS = 200
+"""How often the load balancer is asked for an endpoint that was not tried yet. It takes the idler one of two that it
+draws, so that with two of three endpoints dead it names the living one once in nine times."""
 
 UPLOAD_SLACK_SECONDS = 15
 """What a request may be silent beyond the function's timeout, which counts from its arrival at an instance."""
