@@ -50,6 +50,7 @@ async def run(cluster: client.Cluster, _env: dict[str, str]) -> None:
         return
     async with stage.open_namespace(cluster) as namespace:
         addresses = await start_answering(cluster, namespace)
+        await rivals.restart(cluster)
         ours = await measure(cluster, rivals.MAYFLY, addresses)
         async with rivals.unlimited(cluster):
             theirs = await measure(cluster, rivals.KOURIER, addresses)

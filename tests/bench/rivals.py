@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import datetime as dt
 import functools
 import shutil
 import sys
@@ -88,10 +89,19 @@ async def unlimited(cluster: client.Cluster) -> AsyncIterator[None]:
             await _set_containers(cluster, place, deployment["spec"]["template"]["spec"]["containers"])
 
 
+async def restart(cluster: client.Cluster) -> None:
+    """Start Mayfly's gateway anew."""
+    metadata = {"annotations": {"kubectl.kubernetes.io/restartedAt": dt.datetime.now(dt.UTC).isoformat()}}
+    await _roll(cluster, (MAYFLY.namespace, MAYFLY.service), {"metadata": metadata})
+
+
 async def _set_containers(cluster: client.Cluster, place: tuple[str, str], wanted: list[dict[str, Any]]) -> None:
-    """Change a Deployment's containers and return when only pods with these are left."""
-    body = {"spec": {"template": {"spec": {"containers": wanted}}}}
-    made = await cluster.patch(kinds.DEPLOYMENT, *place, body)
+    await _roll(cluster, place, {"spec": {"containers": wanted}})
+
+
+async def _roll(cluster: client.Cluster, place: tuple[str, str], template: dict[str, Any]) -> None:
+    """Change the template of a Deployment and return when only a pod made by it is left."""
+    made = await cluster.patch(kinds.DEPLOYMENT, *place, {"spec": {"template": template}})
     selector = ",".join(f"{key}={value}" for key, value in made["spec"]["selector"]["matchLabels"].items())
     async with asyncio.timeout(180):
         while True:
