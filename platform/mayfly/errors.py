@@ -7,6 +7,11 @@
         InvalidName
         InvalidSource
         UnknownRuntime
+        InvalidFilter        a trigger's filter does not parse, or asks for too much
+        InvalidSchedule      a cron expression or time zone that means nothing
+      InvalidEvent         a request is not the CloudEvent it should be; its sender can fix it
+        EventTooLarge
+        UnsupportedEvent     another format, character set or version than this platform reads
       BuildError           the source is wrong; permanent until it changes
         SourceError          unreadable, unsafe or too large
         HandlerError         no handler, several, or not callable
@@ -66,6 +71,36 @@ class UnknownRuntime(SpecError):
     """A runtime is not among those this installation offers."""
 
     reason = "UnknownRuntime"
+
+
+class InvalidFilter(SpecError):
+    """A trigger's filter does not parse; the text names the position and the rule."""
+
+    reason = "InvalidFilter"
+
+
+class InvalidSchedule(SpecError):
+    """A cron expression or its time zone means nothing, or means no instant at all."""
+
+    reason = "InvalidSchedule"
+
+
+class InvalidEvent(MayflyError):
+    """A request breaks a rule of CloudEvents; the text names the attribute, its value and the rule."""
+
+    reason = "InvalidEvent"
+
+
+class EventTooLarge(InvalidEvent):
+    """An event, one of its attributes or a batch is larger than this installation takes."""
+
+    reason = "EventTooLarge"
+
+
+class UnsupportedEvent(InvalidEvent):
+    """An event comes in a format, character set or version of CloudEvents that is not read here."""
+
+    reason = "UnsupportedEvent"
 
 
 class BuildError(MayflyError):
