@@ -18,9 +18,12 @@ from mayfly.cluster import client, kinds
 from tests import containers
 from tests.bench import figures, rivals, stage
 
-ROUNDS = 7
-SECONDS = 2
-WARM_UP_SECONDS = 0.5
+ROUNDS = 15
+"""Many short ones: what else the machine does changes within seconds, and is to fall on neighbours alike."""
+SECONDS = 1
+WARM_UP_SECONDS = 0.3
+TRIES = 3
+"""So often a round is begun whose Envoy was replaced on the way."""
 CODE = "async def f(request):\n    return 'plain'\n"
 QUEUE_PROXY_PORT = 8012
 PROGRAM = ("h2load", "nghttp2-client")
@@ -46,12 +49,12 @@ STRAIGHT_LOADS = {"http2_16x4": LOADS[1]}
 
 @dataclass(frozen=True)
 class Way:
-    """One way to the function: ``address`` with port, the host to ask for, the gateway's Envoy if there is one."""
+    """One way to the function: ``address`` with port, the host to ask for, the gateway if there is one."""
 
     name: str
     address: str
     host: str
-    envoy: list[int]
+    gateway: rivals.Gateway | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ async def run(cluster: client.Cluster, _env: dict[str, str]) -> None:
             for _ in range(ROUNDS):
                 taken = {}
                 for way in ways:
-                    chosen = load if way.envoy else STRAIGHT_LOADS.get(load.name, load)
-                    taken[way.name] = await measure(way, chosen)
+                    chosen = load if way.gateway else STRAIGHT_LOADS.get(load.name, load)
+                    taken[way.name] = await measure(cluster, way, chosen)
                 rounds.append(taken)
             print_all(load, rounds)
 
@@ -90,11 +93,10 @@ async def _make_ways(cluster: client.Cluster, namespace: str) -> list[Way]:
     await cluster.apply(make_copy(ours, "copy"), manager=stage.MANAGER)
     theirs = await stage.wait_ready(cluster, kinds.KSERVICE, namespace, "copy")
     [pod] = await cluster.list(kinds.POD, namespace, "serving.knative.dev/service=plain")
-    ways = [Way("straight", f"{pod['status']['podIP']}:{QUEUE_PROXY_PORT}", _host(ours), [])]
+    ways = [Way("straight", f"{pod['status']['podIP']}:{QUEUE_PROXY_PORT}", _host(ours))]
     for gateway, service in ((rivals.KOURIER, theirs), (rivals.MAYFLY, ours)):
         address = f"{await gateway.address(cluster)}:80"
-        envoy = await rivals.find_processes(cluster, gateway.envoy)
-        ways.append(Way(gateway.name, address, _host(service), envoy))
+        ways.append(Way(gateway.name, address, _host(service), gateway))
     return ways
 
 
@@ -111,22 +113,15 @@ def make_copy(service: dict[str, Any], name: str) -> dict[str, Any]:
     return {"apiVersion": service["apiVersion"], "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-async def measure(way: Way, load: Load) -> Sample:
-    """Return one round; fails when a call was not answered with 200."""
-    with tempfile.TemporaryDirectory() as scratch:
-        log = Path(scratch) / "calls"
-        argv = [PROGRAM[0], *load.options, f"-c{load.connections}", "-t1", f"-D{SECONDS}"]
-        argv += [f"--warm-up-time={WARM_UP_SECONDS * 1000:.0f}ms", f"--log-file={log}", f"--connect-to={way.address}"]
-        before = containers.cpu_seconds(way.envoy)
-        process = await asyncio.create_subprocess_exec(
-            *argv, f"http://{way.host}/", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        output, _ = await process.communicate()
-        spent = containers.cpu_seconds(way.envoy) - before
-        calls = [line.split() for line in log.read_text().splitlines()]
-    wrong = [status for _, status, _ in calls if status != "200"]
-    assert calls, output.decode()
-    assert not wrong, f"{way.name}: {len(wrong)} of {len(calls)} calls failed, such as with {wrong[0]}"
+async def measure(cluster: client.Cluster, way: Way, load: Load) -> Sample:
+    """Return one round, in which the same Envoy served from beginning to end."""
+    for _ in range(TRIES):
+        envoy = await rivals.find_processes(cluster, way.gateway.envoy) if way.gateway else []
+        before = containers.cpu_seconds(envoy)
+        calls = await make_calls(way, load)
+        spent = containers.cpu_seconds(envoy) - before
+        if spent > 0 or not way.gateway:
+            break
     times = [int(microseconds) / 1000 for _, _, microseconds in calls]
     share = SECONDS / (SECONDS + WARM_UP_SECONDS)
     return Sample(
@@ -135,6 +130,23 @@ async def measure(way: Way, load: Load) -> Sample:
         p99=figures.quantile(times, 0.99),
         cpu=spent * share / len(calls) * 1000,
     )
+
+
+async def make_calls(way: Way, load: Load) -> list[list[str]]:
+    """Return of each call when it began, its status and the microseconds to its answer; fails on any but 200."""
+    with tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "calls"
+        argv = [PROGRAM[0], *load.options, f"-c{load.connections}", "-t1", f"-D{SECONDS}"]
+        argv += [f"--warm-up-time={WARM_UP_SECONDS * 1000:.0f}ms", f"--log-file={log}", f"--connect-to={way.address}"]
+        process = await asyncio.create_subprocess_exec(
+            *argv, f"http://{way.host}/", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        output, _ = await process.communicate()
+        calls = [line.split() for line in log.read_text().splitlines()]
+    wrong = [status for _, status, _ in calls if status != "200"]
+    assert calls, output.decode()
+    assert not wrong, f"{way.name}: {len(wrong)} of {len(calls)} calls failed, such as with {wrong[0]}"
+    return calls
 
 
 def print_all(load: Load, rounds: list[dict[str, Sample]]) -> None:

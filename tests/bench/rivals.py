@@ -66,10 +66,10 @@ KOURIER_DEPLOYMENTS = ((KOURIER.envoy, "3scale-kourier-gateway"), (KOURIER.contr
 
 
 async def find_processes(cluster: client.Cluster, part: Part) -> list[int]:
-    """Return the ids of the processes of a part's only pod."""
+    """Return the ids of the processes of a part's newest pod."""
     pods = await cluster.list(kinds.POD, part.namespace, part.labels)
-    [pod] = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-    return containers.find_processes(pod, part.container)
+    newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+    return containers.find_processes(newest, part.container)
 
 
 @contextlib.asynccontextmanager
