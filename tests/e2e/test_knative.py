@@ -45,7 +45,7 @@ def deploy(user: User, *args: Any, **kwargs: Any) -> str:
     generation = user.get("ksvc", made["metadata"]["name"])["metadata"]["generation"]
 
     def ready() -> bool:
-        status = user.get("ksvc", made["metadata"]["name"])["status"]
+        status = user.get("ksvc", made["metadata"]["name"]).get("status", {})
         conditions = {item["type"]: item["status"] for item in status.get("conditions", [])}
         return status.get("observedGeneration") == generation and conditions.get("Ready") == "True"
 

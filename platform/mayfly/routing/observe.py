@@ -26,7 +26,9 @@ def observe(manager: hcm_pb2.HttpConnectionManager, listener: str, wanted: obser
     manager.access_log.append(metrics.make_counting(functions))
     if wanted.log:
         manager.access_log.append(accesslog.make_log(listener, functions, minimum_status=wanted.log_minimum_status))
-    manager.tracing.CopyFrom(tracing.make_tracing(wanted))
+    traced = tracing.make_tracing(wanted)
+    if traced is not None:
+        manager.tracing.CopyFrom(traced)
     manager.local_reply_config.CopyFrom(replies.make_replies())
 
 

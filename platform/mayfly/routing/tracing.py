@@ -1,15 +1,14 @@
-"""Give each request a W3C trace context, and export spans where a collector is named. Pure.
+"""Continue W3C trace contexts, and export spans where a collector is named. Pure.
 
-Source: https://www.w3.org/TR/trace-context/. Envoy's OpenTelemetry tracer makes or continues the trace either way, and
-its id is in the access log. Without a collector the gateway is no part of the trace: the client's ``traceparent``
-reaches the function as it came, so that no span refers to one of the gateway's that nobody ever sees, and only where
-there is none a new one is set. With a collector the gateway's span is the function's parent.
+Source: https://www.w3.org/TR/trace-context/. Without a collector the gateway is no part of any trace: a client's
+``traceparent`` reaches the function as it came, and who has none gets none, so that the function's own tracer decides
+whether a trace begins there. With a collector the gateway's span is the function's parent.
 """
 
 from __future__ import annotations
 
 from envoy.config.cluster.v3 import cluster_pb2
-from envoy.config.core.v3 import base_pb2, protocol_pb2
+from envoy.config.core.v3 import protocol_pb2
 from envoy.config.trace.v3 import opentelemetry_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.tracers.opentelemetry.samplers.v3 import (
@@ -26,26 +25,18 @@ COLLECTOR = "otlp"
 SERVICE = "mayfly-gateway"
 CONNECT_SECONDS = 3
 EXPORT_SECONDS = 5
-TRACEPARENT = base_pb2.HeaderValueOption(
-    header=base_pb2.HeaderValue(key="traceparent", value="00-%TRACE_ID%-%SPAN_ID%-00"),
-    append_action=base_pb2.HeaderValueOption.ADD_IF_ABSENT,
-)
-"""A trace context for who comes without."""
-_NO_PROPAGATION = 13
-"""``no_context_propagation`` of the connection manager's ``Tracing``, which ``hcm_pb2`` does not know yet."""
 _MILLION = 1_000_000
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def make_tracing(wanted: observation.Observation) -> hcm_pb2.HttpConnectionManager.Tracing:
-    """Return how a listener traces."""
-    exports = bool(wanted.otlp_endpoint)
-    share = percent_pb2.Percent(value=100.0 if exports else 0.0)
+def make_tracing(wanted: observation.Observation) -> hcm_pb2.HttpConnectionManager.Tracing | None:
+    """Return how a listener traces, ``None`` without a collector."""
+    if not wanted.otlp_endpoint:
+        return None
+    share = percent_pb2.Percent(value=100.0)
     made = hcm_pb2.HttpConnectionManager.Tracing(client_sampling=share, random_sampling=share, overall_sampling=share)
     made.provider.name = "envoy.tracers.opentelemetry"
     made.provider.typed_config.Pack(_make_tracer(wanted), deterministic=True)
-    if not exports:
-        made.MergeFromString(wire.number(_NO_PROPAGATION, 1))
     return made
 
 
@@ -67,20 +58,16 @@ def make_collector(wanted: observation.Observation) -> wire.Resource | None:
 
 
 def _make_tracer(wanted: observation.Observation) -> opentelemetry_pb2.OpenTelemetryConfig:
-    """Keep the decision of a trace that comes in, and decide by its id for one that begins here.
-
-    Envoy wants the name of an exporter's cluster in any case; without a collector nothing is sampled for it.
-    """
+    """Keep the decision of a trace that comes in, and decide by its id for one that begins here."""
     made = opentelemetry_pb2.OpenTelemetryConfig(service_name=SERVICE)
     made.grpc_service.envoy_grpc.cluster_name = COLLECTOR
     made.grpc_service.timeout.FromSeconds(EXPORT_SECONDS)
-    if wanted.otlp_endpoint:
-        ratio = trace_id_ratio_based_sampler_pb2.TraceIdRatioBasedSamplerConfig()
-        ratio.sampling_percentage.numerator = round(wanted.sampling_percent / 100 * _MILLION)
-        ratio.sampling_percentage.denominator = percent_pb2.FractionalPercent.MILLION
-        parent = parent_based_sampler_pb2.ParentBasedSamplerConfig()
-        parent.wrapped_sampler.name = "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based"
-        parent.wrapped_sampler.typed_config.Pack(ratio, deterministic=True)
-        made.sampler.name = "envoy.tracers.opentelemetry.samplers.parent_based"
-        made.sampler.typed_config.Pack(parent, deterministic=True)
+    ratio = trace_id_ratio_based_sampler_pb2.TraceIdRatioBasedSamplerConfig()
+    ratio.sampling_percentage.numerator = round(wanted.sampling_percent / 100 * _MILLION)
+    ratio.sampling_percentage.denominator = percent_pb2.FractionalPercent.MILLION
+    parent = parent_based_sampler_pb2.ParentBasedSamplerConfig()
+    parent.wrapped_sampler.name = "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based"
+    parent.wrapped_sampler.typed_config.Pack(ratio, deterministic=True)
+    made.sampler.name = "envoy.tracers.opentelemetry.samplers.parent_based"
+    made.sampler.typed_config.Pack(parent, deterministic=True)
     return made
