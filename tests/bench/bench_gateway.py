@@ -18,7 +18,7 @@ from mayfly.cluster import client, kinds
 from tests import containers
 from tests.bench import figures, rivals, stage
 
-ROUNDS = 15
+ROUNDS = 11
 """Many short ones: what else the machine does changes within seconds, and is to fall on neighbours alike."""
 SECONDS = 1
 WARM_UP_SECONDS = 0.3
