@@ -27,6 +27,10 @@
         Throttled Unreachable  temporary
       GatewayError         a route cannot be programmed
         InvalidRoute
+      StoreError           the store of invocations cannot do its work
+        StoreUnavailable     not reachable, full, or it could not sync; temporary
+        StoreCorrupt         what is on the disk is not what was written there
+        SchemaTooNew         a later version of Mayfly has changed the store
 
 ``reason`` is CamelCase and becomes a condition's reason; the text names the offending value, the rule and the fix.
 ``temporary`` says whether trying again without a change can help. Foreign exceptions stop at the edge rooms
@@ -247,3 +251,28 @@ class InvalidRoute(GatewayError):
     """An ingress names something that the data plane cannot serve."""
 
     reason = "InvalidRoute"
+
+
+class StoreError(MayflyError):
+    """The store of invocations cannot do its work."""
+
+    reason = "StoreFailed"
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached, is full, or could not sync; nothing was promised."""
+
+    reason = "StoreUnavailable"
+    temporary = True
+
+
+class StoreCorrupt(StoreError):
+    """What is on the disk is not what was written there; a backup has to be brought back."""
+
+    reason = "StoreCorrupt"
+
+
+class SchemaTooNew(StoreError):
+    """A later version of Mayfly has changed the store; this one must not write to it."""
+
+    reason = "SchemaTooNew"

@@ -71,6 +71,10 @@ STATUSES: dict[type[errors.MayflyError], int] = {
     answer.Expired: 410,
     errors.GatewayError: 500,
     errors.InvalidRoute: 500,
+    errors.StoreError: 500,
+    errors.StoreUnavailable: 503,
+    errors.StoreCorrupt: 500,
+    errors.SchemaTooNew: 500,
     Refused: 400,
     Busy: 503,
 }

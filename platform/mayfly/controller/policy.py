@@ -54,6 +54,10 @@ ACTIONS: dict[type[errors.MayflyError], Action] = {
     errors.Unreachable: Action.RETRY,
     errors.GatewayError: Action.RETRY,
     errors.InvalidRoute: Action.STOP,
+    errors.StoreError: Action.RETRY,
+    errors.StoreUnavailable: Action.RETRY,
+    errors.StoreCorrupt: Action.STOP,
+    errors.SchemaTooNew: Action.STOP,
 }
 """One row per class of the error tree; a test proves it complete."""
 

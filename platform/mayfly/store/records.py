@@ -292,8 +292,10 @@ class Conservation:
     @property
     def drift(self) -> int:
         """Invocations that the books and the rows disagree about; anything but 0 is a fault."""
-        differences = (getattr(self.books, state.value) - self.rows.get(state, 0) for state in State)
-        return abs(self.books.balance) + sum(map(abs, differences))
+        drift = abs(self.books.balance)
+        for state in State:
+            drift += abs(getattr(self.books, state.value) - self.rows.get(state, 0))
+        return drift
 
 
 @dataclass(frozen=True, slots=True)
