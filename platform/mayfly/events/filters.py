@@ -251,8 +251,10 @@ class _Reader:
 
 
 def _check_name(name: Any, place: str) -> None:
+    if not isinstance(name, str):
+        raise errors.InvalidFilter(f"{place}: attribute name {str(name)[:40]!a}: names are text")
     try:
-        rules.check_name(str(name), limits.DEFAULT)
+        rules.check_name(name, limits.DEFAULT)
     except errors.InvalidEvent as error:
         raise errors.InvalidFilter(f"{place}: {error}") from error
 

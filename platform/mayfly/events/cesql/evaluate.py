@@ -56,8 +56,8 @@ class Expression:
             zero = _ZEROS[type_of(self.node)]
             if isinstance(self.node, tree.Attribute):
                 zero = False  # section 3.2: what refers to a missing attribute is false
-            own = isinstance(self.node, tree.Call) and error.kind in {Kind.MATH, Kind.FUNCTION}
-            return Result(error.value if own and error.value is not None else zero, error.kind)
+            own = error.value if error.call is self.node else None
+            return Result(zero if own is None else own, error.kind)
 
     def is_true(self, attributes: Attributes) -> bool:
         """Tell whether the value is the Boolean true; an error, or a value of another type, is not (section 1.2)."""
@@ -226,7 +226,16 @@ def _compile_call(node: tree.Call) -> Compiled:
         return lambda attributes: body(run(attributes))
     types = (*function.parameters, *[function.rest or STRING] * (len(arguments) - len(function.parameters)))
     several = [_compile_as(node, wanted) for node, wanted in zip(arguments, types, strict=True)]
-    return lambda attributes: body(*[run(attributes) for run in several])
+
+    def call(attributes: Attributes) -> tree.Value:
+        values = [run(attributes) for run in several]
+        try:
+            return body(*values)
+        except functions.EvaluationError as error:
+            error.call = node
+            raise
+
+    return call
 
 
 _COMPILERS: dict[type[tree.Node], Callable[[Any], Compiled]] = {

@@ -28,8 +28,10 @@ class Kind(StrEnum):
 class EvaluationError(Exception):
     """An expression has no proper value for an event; ``value`` is what the function that failed stands for instead.
 
-    It never leaves the room: the expression's result carries it.
+    ``call`` is the node of that function. It never leaves the room: the expression's result carries it.
     """
+
+    call: tree.Call | None = None
 
     def __init__(self, kind: Kind, message: str, value: tree.Value | None = None) -> None:
         super().__init__(message)
