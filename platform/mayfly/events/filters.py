@@ -70,7 +70,11 @@ class Prefix:
 
     def matches(self, one: event.Event) -> bool:
         """Tell whether all begin so."""
-        return all(one.attributes.get(name, "").startswith(text) for name, text in self.attributes)
+        get = one.attributes.get
+        for name, text in self.attributes:  # noqa: SIM110  (as above)
+            if not get(name, "").startswith(text):
+                return False
+        return True
 
     @property
     def types(self) -> Types:
@@ -86,7 +90,11 @@ class Suffix:
 
     def matches(self, one: event.Event) -> bool:
         """Tell whether all end so."""
-        return all(one.attributes.get(name, "").endswith(text) for name, text in self.attributes)
+        get = one.attributes.get
+        for name, text in self.attributes:  # noqa: SIM110  (as above)
+            if not get(name, "").endswith(text):
+                return False
+        return True
 
     @property
     def types(self) -> Types:
