@@ -60,7 +60,7 @@ def read_resident_bytes(pid):
 
 async def prepare(cluster, namespace):
     """Make kinds, namespace and ``CROWD`` Functions."""
-    for made in (crd.make_crd(), make_open_crd(kinds.KSERVICE), make_open_crd(kinds.REVISION)):
+    for made in (crd.make_crd(), *map(make_open_crd, (kinds.KSERVICE, kinds.REVISION, kinds.KINGRESS))):
         await cluster.apply(made, manager=MANAGER)
     await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
 
