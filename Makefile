@@ -33,7 +33,7 @@ unit: .venv/.ready ## pure rooms, in seconds
 	@$(BIN)/python -m pytest tests/unit platform cluster --doctest-modules -q
 
 contract: .venv/.ready ## edges against a real API server, registry and Envoy
-	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/contract -q
+	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/contract -q -n 3 --dist loadfile
 
 e2e: .venv/.ready ## the whole platform on the cluster
 	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -q

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import uuid
@@ -16,6 +15,7 @@ import httpx2
 import pytest
 
 from mayfly.model import exposure
+from tests import ports
 from tests.e2e.person import ROOT, User, make_function, wait_until
 
 KOURIER = "kourier.ingress.networking.knative.dev"
@@ -38,12 +38,6 @@ def kourier() -> Iterator[None]:
         )
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @pytest.fixture
 def edge(user: User, tmp_path: Path) -> Iterator[str]:
     """Run a gateway in mode edge on this machine and give its URL; pods and Services can be reached from here."""
@@ -58,7 +52,7 @@ def edge(user: User, tmp_path: Path) -> Iterator[str]:
         "MAYFLY_INTERNAL_SERVICE": f"edge-internal.{user.namespace}.svc.cluster.local",
         "MAYFLY_JWKS_NETWORKS": "[]",
         **{
-            name: str(free_port())
+            name: str(ports.free_port())
             for name in (
                 "MAYFLY_PUBLIC_PORT",
                 "MAYFLY_INTERNAL_PORT",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import httpx2
 import pytest
 
 from mayfly.cluster import client, kinds
+from tests import ports
 
 ROLE = kinds.Kind("rbac.authorization.k8s.io", "v1", "roles", "Role")
 READS = [{"apiGroups": ["mayfly.dev"], "resources": ["functions", "functions/log"], "verbs": ["get", "list", "watch"]}]
@@ -93,9 +93,7 @@ async def populate(cluster: client.Cluster, world: World) -> None:
 
 def start(env: dict[str, str], **settings: str) -> tuple[subprocess.Popen[bytes], str]:
     """Start the API and return it once it says that it is ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = ports.free_port()
     given = {f"MAYFLY_{name.upper()}": value for name, value in settings.items()}
     process = subprocess.Popen([sys.executable, "-m", "mayfly.api"], env={**env, **given, "MAYFLY_PORT": str(port)})
     base = f"http://127.0.0.1:{port}"

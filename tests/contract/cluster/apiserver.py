@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import socket
 import ssl
 import subprocess
 import time
@@ -16,6 +15,8 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests import ports
 
 START_SECONDS = 60.0
 TOKEN = "test-admin-token"
@@ -34,7 +35,7 @@ def running(folder: pathlib.Path):
     programs = find_programs()
     if programs is None:
         pytest.fail("no API server: KUBECONFIG is not set, .cluster/env absent and nothing built; run `make up`")
-    client_port, peer_port, port = _free_ports(3)
+    client_port, peer_port, port = ports.free_ports(3)
     etcd_url, peer_url = f"http://127.0.0.1:{client_port}", f"http://127.0.0.1:{peer_port}"
     _write_keys(folder)
     (folder / "tokens.csv").write_text(f"{TOKEN},tester,tester,system:masters\n")
@@ -113,11 +114,3 @@ def _wait_ready(port, folder):
             if time.monotonic() > deadline:
                 pytest.fail(f"kube-apiserver did not start: {(folder / 'kube-apiserver.log').read_text()[-2000:]}")
             time.sleep(0.1)
-
-
-def _free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]

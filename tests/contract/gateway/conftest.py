@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import re
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -19,18 +18,10 @@ from aiohttp import web
 
 from mayfly.gateway import bootstrap, delta, snapshot, table, xds
 from mayfly.routing import backends, edge, ingress
+from tests import ports
 from tests.unit.routing import objects
 
 DEADLINE_SECONDS = 20.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for found in sockets:
-            found.bind(("127.0.0.1", 0))
-        return [found.getsockname()[1] for found in sockets]
 
 
 async def until(check: Callable[[], Any], *, what: str = "") -> Any:
@@ -76,7 +67,7 @@ class Gateway:
         envoy: Mapping[str, Any] | None = None,
         **place: Any,
     ) -> None:
-        self.public, self.internal, self.secure, self.metrics = free_ports(4)
+        self.public, self.internal, self.secure, self.metrics = ports.free_ports(4)
         self.place = edge.Edge(
             public_port=self.public,
             internal_port=self.internal,
@@ -161,7 +152,7 @@ class Gateway:
         self, name: str, *, addresses: tuple[str, ...] = ("127.0.0.1",), **service: Any
     ) -> web.AppRunner:
         """Start a function that answers with what it was asked, and make its Service and EndpointSlice."""
-        port = free_ports(1)[0]
+        port = ports.free_ports(1)[0]
 
         async def answer(request: web.Request) -> web.StreamResponse:
             if request.headers.get("Upgrade", "").lower() == "websocket":

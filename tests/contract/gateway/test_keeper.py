@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mayfly.gateway import keeper
+from tests import ports
 
 KEEP = """
     import sys
@@ -54,9 +54,8 @@ def keep(tmp_path: Path, free_port: int) -> Iterator[Callable[[str], subprocess.
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Give a port that nobody listens on."""
+    return ports.free_port()
 
 
 def wait_pids(tmp_path: Path, count: int) -> list[int]:

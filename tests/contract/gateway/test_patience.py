@@ -243,7 +243,10 @@ async def is_served(port: int, *, host: str = HOST) -> raw.Connection | None:
 
 
 async def test_connections_are_limited(tmp_path: Path) -> None:
-    """Strangers may have so many and no more; callers inside have as many again, and the metrics page answers."""
+    """Strangers may have so many; callers inside have as many again, and the metrics page answers.
+
+    Envoy sometimes lets one more in, however many came and went before.
+    """
     async with strangers.run(tmp_path, envoy={"envoy_max_connections": 20}) as stand:
         gateway = stand.gateway
         # The session keeps its own; a new count begins without them.
@@ -251,8 +254,8 @@ async def test_connections_are_limited(tmp_path: Path) -> None:
         async with aiohttp.ClientSession() as gateway.session:
             outside = [await raw.soon(is_served(gateway.public)) for _ in range(30)]
             inside = [await raw.soon(is_served(gateway.internal)) for _ in range(30)]
-            assert 15 <= len([found for found in outside if found]) <= 20
-            assert 15 <= len([found for found in inside if found]) <= 20
+            assert 15 <= len([found for found in outside if found]) <= 21
+            assert 15 <= len([found for found in inside if found]) <= 21
             assert await gateway.ready()
             for found in filter(None, outside + inside):
                 found[1].transport.abort()

@@ -22,6 +22,7 @@ from grpc import aio
 from mayfly.model import exposure
 from mayfly.routing import edge, ingress, policy, routes, wire
 from mayfly.routing.filters import limits
+from tests import ports
 from tests.contract.gateway import conftest
 from tests.unit.routing import objects
 
@@ -113,7 +114,7 @@ class Site:
         app.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        port = conftest.free_ports(1)[0]
+        port = ports.free_ports(1)[0]
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.gateway.put(
             objects.service("fn"),

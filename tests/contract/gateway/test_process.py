@@ -17,6 +17,7 @@ import pytest
 from mayfly.cluster import client, kinds
 from mayfly.gateway import vault
 from mayfly.routing import certificates
+from tests import ports
 from tests.contract.gateway import conftest, test_tls
 from tests.unit.routing import objects
 
@@ -69,7 +70,7 @@ async def process(gateway: conftest.Gateway, cluster_env: dict[str, str], tmp_pa
     """Give a running control process in the place of the test's own control."""
     await gateway.control.server.stop()
     namespace = f"gateway-{uuid.uuid4().hex[:8]}"
-    (metrics,) = conftest.free_ports(1)
+    (metrics,) = ports.free_ports(1)
     env = os.environ | {
         "KUBECONFIG": cluster_env["KUBECONFIG"],
         "PYTHONPATH": str(Path(__file__).parents[3] / "platform"),

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import pathlib
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -18,6 +17,7 @@ import pytest_asyncio
 from mayfly.image import reference
 from mayfly.registry import client as clients
 from mayfly.registry import retry, transport
+from tests import ports
 from tests.contract.registry import fault_proxy
 
 PROGRAM = "docker-registry"
@@ -35,12 +35,6 @@ class Registry:
             return json.load(answer)["repositories"]
 
 
-def find_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @dataclasses.dataclass
 class Farm:
     """Start registries and stop those, and only those, at the end."""
@@ -50,7 +44,7 @@ class Farm:
     def start(self, folder: pathlib.Path, **extra) -> Registry:
         if (program := shutil.which(PROGRAM)) is None:
             pytest.fail(f"{PROGRAM} is not on PATH; `make test` installs it (Debian package docker-registry)")
-        host, storage = f"127.0.0.1:{find_port()}", folder / "storage"
+        host, storage = f"127.0.0.1:{ports.free_port()}", folder / "storage"
         config = {
             "version": "0.1",
             "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -144,4 +138,4 @@ def make_ref(registry, repository):
 @pytest.fixture
 def unused_host() -> str:
     """A loopback address where nothing listens."""
-    return f"127.0.0.1:{find_port()}"
+    return f"127.0.0.1:{ports.free_port()}"
