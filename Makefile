@@ -32,8 +32,11 @@ test: unit up contract e2e ## unit, contract and end-to-end tests (brings the cl
 unit: .venv/.ready ## pure rooms, in seconds
 	@$(BIN)/python -m pytest tests/unit platform cluster --doctest-modules -q
 
-contract: .venv/.ready ## edges against a real API server, registry and Envoy
+contract: .venv/.ready postgres ## edges against a real API server, registry, Envoy and PostgreSQL
 	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/contract -q -n 3 --dist loadfile
+
+postgres: ## PostgreSQL's programs, for the tests of the store
+	@requirements/postgres
 
 e2e: .venv/.ready ## the whole platform on the cluster
 	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -q
@@ -78,4 +81,4 @@ chart: .venv/.ready ## helm lint and schema validation of the rendered chart
 image: .venv/.ready ## build the platform's image with our own image rooms and push it to $REGISTRY
 	@$(WITH_CLUSTER) $(BIN)/python -m mayfly.build.platform_image --registry "$$REGISTRY/mayfly" --insecure
 
-.PHONY: help venv up down status test unit contract e2e conformance bench check fmt fmt-check lint types layers generate generated crd lock chart image
+.PHONY: help venv up down status test unit contract postgres e2e conformance bench check fmt fmt-check lint types layers generate generated crd lock chart image
