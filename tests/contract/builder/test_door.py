@@ -12,8 +12,8 @@ from typing import Self
 import pytest
 from aiohttp import web
 
+from tests import ports
 from tests.contract.builder.conftest import TOKEN, push_base
-from tests.contract.registry import conftest as registries
 
 HELLO = "def hello(request):\n    return 'hello'\n"
 
@@ -269,4 +269,4 @@ async def test_open_paths(builder) -> None:
 
 @pytest.fixture
 def unused_host() -> str:
-    return f"127.0.0.1:{registries.find_port()}"
+    return f"127.0.0.1:{ports.free_port()}"

@@ -18,8 +18,8 @@ import pytest
 from mayfly import settings
 from mayfly.image import reference
 from mayfly.model import build
+from tests import ports
 from tests.contract.builder.conftest import ROOT, TOKEN
-from tests.contract.registry import conftest as registries
 from tests.unit.build import archives
 
 HELLO = "SET = {'a', 'b', ','}\ndef hello(request, flags=frozenset({'x', 'y'})):\n    return request in {'k', 'l'}\n"
@@ -58,7 +58,7 @@ class Process:
 @contextlib.asynccontextmanager
 async def _run(given: settings.BuilderSettings, *, cwd: Path, seed: str, umask: int) -> AsyncIterator[Process]:
     """Run ``python -m mayfly.builder`` with ``given`` in its environment."""
-    port = registries.find_port()
+    port = ports.free_port()
     values = given.model_dump(mode="json", include=given.model_fields_set) | {"port": port}
     environment = {
         f"MAYFLY_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)

@@ -90,6 +90,15 @@ def test_nobody_at_work_ends_in_a_timeout(shell, folder):
     assert "the controller has not looked at it" in err
 
 
+@pytest.fixture
+def interruptible():
+    """Let programs be interrupted that are started from here, even where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_says_that_the_deployment_goes_on(shell, folder):
     argv = [sys.executable, "-m", "mayfly.cli", "--kubeconfig", shell.kubeconfig, "-n", shell.namespace]
     with subprocess.Popen([*argv, "deploy", str(folder)], stderr=subprocess.PIPE, text=True) as command:
