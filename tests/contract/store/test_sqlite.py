@@ -56,6 +56,16 @@ async def test_i1_a_killed_process_loses_no_promise(tmp_path):
     assert conservation.books.accepted == len(page.items)
 
 
+async def test_callers_share_a_sync(tmp_path):
+    """A hundred accepts at once take a few commits, not a hundred."""
+    store = await sqlite.SqliteStore.open(path=tmp_path / "s.db")
+    statements = []
+    store._writer._unit.connection.set_trace_callback(statements.append)
+    await asyncio.gather(*(store.accept([make_invocation()], now=NOW) for _ in range(100)))
+    await store.close()
+    assert statements.count("commit") < 10
+
+
 def read_order(trace: str) -> list[str]:
     """Return what a trace shows, in order: ``sync`` once it is done, ``promise`` when it begins."""
     order = []
