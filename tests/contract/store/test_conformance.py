@@ -577,3 +577,16 @@ async def test_opened_again_it_goes_on(open_store):
     assert (await claim_one(second, now=NOW + 5)).invocation.function == "stock"
     assert (await claim_one(second, now=NOW + 30, default=TERMS)).epoch == lease.epoch + 1
     assert (await second.conservation()).drift == 0
+
+
+async def test_pages_of_the_dead_list_everything_once(store):
+    """A selection by state goes through its own index, page after page."""
+    dead = [await kill(store, function=f"f{number % 2}", now=NOW + number, due=NOW) for number in range(5)]
+    await accept_one(store)
+    selection = records.Selection(states=frozenset({S.DEAD}))
+    page = await store.list(namespace="shop", selection=selection, limit=2)
+    listed = [item.id for item in page.items]
+    while page.cursor:
+        page = await store.list(namespace="shop", selection=selection, limit=2, cursor=page.cursor)
+        listed += [item.id for item in page.items]
+    assert listed == dead[::-1]

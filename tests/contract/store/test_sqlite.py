@@ -232,6 +232,7 @@ PLANS = {
     "current": (delivering._CURRENT, 2),
     "dedup": (accepting._FIND, 3),
     "lags": (reading._HEADS, 0),
+    "purge": ("select id from invocations where settled is not null and state = ? and settled < ? order by settled", 2),
 }
 
 

@@ -27,7 +27,9 @@ def list_page(
     """Return a page of invocations, the newest id first."""
     where, values = _select(selection)
     if cursor is not None:
-        where, values = [*where, "id < ?"], [*values, cursor]
+        # The plus keeps the planner from walking through everything settled to find the few that wait or are dead.
+        few = selection.function is None and selection.states is not None and len(selection.states) == 1
+        where, values = [*where, "+id < ?" if few else "id < ?"], [*values, cursor]
     conditions = " and ".join(["namespace = ?", *where])
     statement = f"select {_COLUMNS} from invocations where {conditions} order by id desc limit ?"  # noqa: S608
     rows = connection.execute(statement, [namespace, *values, limit + 1]).fetchall()
