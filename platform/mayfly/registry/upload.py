@@ -81,6 +81,10 @@ async def _upload_chunks(wire: transport.Transport, blob: Blob, pace: retry.Pace
             location, offset = await _send_chunk(wire, blob, location, offset, min(offset + step, blob.size))
             failures = 0
         except errors.RegistryError as problem:
+            if failures and problem.status == _UNKNOWN_UPLOAD:
+                # The failure before cost the whole upload, and the registry noticed only now: begin anew.
+                problem.temporary = True
+                raise
             failures += 1
             await retry.pause_or_raise(pace, failures, problem)
             location, offset = await _ask_progress(wire, blob, location)

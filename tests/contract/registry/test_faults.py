@@ -176,6 +176,17 @@ async def test_chunked_upload_survives(proxy, make_client, make_ref, client, fau
     await assert_whole(client, make_ref(), make.make_image(layer))
 
 
+async def test_an_upload_that_is_lost_is_begun_anew(proxy, make_client, make_ref, client):
+    """A registry may notice only at the next chunk that a broken one cost the whole upload."""
+    layer = make.make_layer("lost", 900_000)
+    for status in (502, 404):
+        proxy.fail("PATCH ", status=status)
+    ref = make_ref(host=proxy.host)
+    await push.push_image(make_client(proxy.host, chunk_bytes=200_000), make.make_image(layer), ref)
+    assert proxy.count("POST .*/blobs/uploads/") >= 2
+    await assert_whole(client, make_ref(), make.make_image(layer))
+
+
 async def test_refused_chunks_fall_back_to_one_piece(proxy, make_client, make_ref, client):
     """A registry that knows no chunks gets the blob whole."""
     layer = make.make_layer("whole", 900_000)
