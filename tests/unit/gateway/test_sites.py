@@ -112,9 +112,11 @@ def test_routes_without_keys_let_nobody_in_and_say_so() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({}, "no API keys"),
-        ({"a": "short"}, "at least 16"),
-        ({"a": "0123456789abcdef", "b": "0123456789abcdef"}, "two clients the same key"),
+        ({}, "has no entry"),
+        ({"a": "short"}, "has 5 characters and needs 16"),
+        ({"a": "0123456789abcdef", "b": "0123456789abcdef"}, "have the same API key"),
+        ({"a": "correct horse battery staple"}, "has a space"),
+        ({"a": "0123456789abcdef\n", "b": "\ufffd" * 16}, "client 'b'"),
         (errors.InvalidRoute("the gateway may not read Secret shop/keys"), "may not read"),
     ],
 )
