@@ -275,7 +275,11 @@ class Http(part.Part):
     cors: Cors | None = Field(
         None, description="Which web pages of other origins may call; the Function decides when absent."
     )
-    rate_limit: RateLimit | None = Field(None, description="How often it may be called; no limit when absent.")
+    rate_limit: RateLimit | None = Field(
+        None,
+        description="How often it may be called; each replica of the gateway, host and entry of paths counts for itself."
+        " No limit when absent.",
+    )
     max_request_size: part.Quantity | None = Field(
         None,
         description="Largest request body, such as 1Mi; beyond it the answer is 413. What a stream or a WebSocket sends"
@@ -344,11 +348,14 @@ def version_of(text: str) -> str:
 def parse_exposure(text: str) -> Exposure:
     """Return the exposure that the annotation's ``text`` describes.
 
+    A field that is not known is refused: a gateway older than the controller must not leave out a protection that it
+    has not heard of.
+
     Raises:
         SpecError: it is not one; names field and rule.
     """
     try:
-        return Exposure.model_validate_json(text)
+        return Exposure.model_validate_json(text, extra="forbid")
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"])

@@ -34,7 +34,9 @@ def test_what_is_written_is_read() -> None:
     assert (http.max_request_bytes, http.max_response_bytes) == (1024 * 1024, None)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"http": {"auth": {"jwt": {}}}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"http": {"auth": {"jwt": {}}}}', '{"http": {"firewall": {}}}', '{"http": {"auth": {"mtls": {}}}}']
+)
 def test_what_is_no_exposure_is_refused_by_name(text: str) -> None:
     """The error names the annotation and where the mistake belongs."""
     with pytest.raises(errors.SpecError, match=r"mayfly\.dev/http: .*spec\.http"):
