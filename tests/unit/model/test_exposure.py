@@ -35,7 +35,8 @@ def test_what_is_written_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"http": {"auth": {"jwt": {}}}}', '{"http": {"firewall": {}}}', '{"http": {"auth": {"mtls": {}}}}']
+    "text",
+    ["", "[]", '{"http": {"auth": {"jwt": {}}}}', '{"http": {"firewall": {}}}', '{"http": {"auth": {"mtls": {}}}}'],
 )
 def test_what_is_no_exposure_is_refused_by_name(text: str) -> None:
     """The error names the annotation and where the mistake belongs."""
