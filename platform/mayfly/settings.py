@@ -151,6 +151,66 @@ class GatewaySettings(Settings):
     jwks_directory: Path | None = Field(
         None, description="Directory that keeps the issuers' last keys for the next start; empty keeps none."
     )
+    eventing_service: str = Field(
+        "",
+        pattern=r"^(|[a-z0-9-]+/[a-z0-9-]+:[0-9]+)$",
+        description="NAMESPACE/NAME:PORT of the Service that takes events and asynchronous calls; empty: none does.",
+    )
+    internal_token_file: Path = Field(
+        Path("/var/run/mayfly/internal/token"),
+        description="File with the token by which that Service knows the gateway, and the gateway its deliveries.",
+    )
+    event_hosts: tuple[str, ...] = Field(
+        (), description="Public hosts at which events are posted to /events and /events/NAMESPACE. A list in JSON."
+    )
+    alias_async: bool = Field(
+        False, description="Take asynchronous calls at /async-function/NAME of the alias hosts, as OpenFaaS does."
+    )
+
+
+class EventingSettings(Settings):
+    """Settings of the process that takes events and asynchronous calls, keeps and delivers them."""
+
+    pod_name: str = Field("local", description="Identity in the leader election and in leases of invocations.")
+    port: int = Field(8080, description="Port of the HTTP interface.")
+    metrics_port: int = Field(9090, description="Port of /healthz, /readyz and /metrics.")
+    internal_token_file: Path = Field(
+        Path("/var/run/mayfly/internal/token"), description="File with the token of calls within the platform."
+    )
+    store: Literal["sqlite", "postgres"] = Field(
+        "sqlite", description="sqlite: one file, one replica; postgres: a database, any number of replicas."
+    )
+    sqlite_path: Path = Field(Path("/var/lib/mayfly/invocations.db"), description="The file of the store sqlite.")
+    postgres_dsn_file: Path = Field(
+        Path("/var/run/mayfly/postgres/dsn"),
+        description="File with the address of the store postgres: postgresql://USER:PASSWORD@HOST[:PORT]/DATABASE.",
+    )
+    postgres_schema: str = Field("mayfly", description="Schema of the store postgres.", pattern=r"^[a-z_][a-z0-9_]*$")
+    gateway_url: str = Field(
+        "http://mayfly-gateway-internal.mayfly-system.svc.cluster.local",
+        description="Base URL of the gateway's internal listener, through which functions are called.",
+    )
+    default_namespace: str = Field("default", description="Namespace of events that are posted to /events itself.")
+    delivery_connections: int = Field(512, description="Deliveries under way at a time, all functions together.", ge=1)
+    max_waiting: int = Field(
+        500000, description="Invocations that may wait in one namespace; further ones are answered 429.", ge=1
+    )
+    result_retention_seconds: float = Field(
+        86400.0, description="How long delivered and cancelled invocations are kept, with result and idempotency key."
+    )
+    destination_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts of URLs to which results, callbacks and dead letters may go; `.example.com` means all below"
+        " it. A list in JSON; none: nowhere.",
+    )
+    destination_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="Networks, beside the Internet, to which these hosts may resolve; plain HTTP is allowed there. A"
+        " list in JSON.",
+    )
+    callbacks: bool = Field(
+        False, description="Obey X-Callback-Url of asynchronous calls, as OpenFaaS does, for allowed hosts."
+    )
 
 
 class ApiSettings(RegistrySettings):
@@ -161,3 +221,10 @@ class ApiSettings(RegistrySettings):
         "", description="Audience a bearer token must be made for; empty: the API server's own, or `mayfly`."
     )
     max_source_bytes: int = Field(50 * 1024 * 1024, description="Largest upload accepted, in bytes.")
+    eventing_url: str = Field(
+        "http://mayfly-eventing.mayfly-system.svc:8080",
+        description="Base URL of the process that keeps invocations; empty: the installation has none.",
+    )
+    internal_token_file: Path = Field(
+        Path("/var/run/mayfly/internal/token"), description="File with the token for calls to it."
+    )

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 
 import mayfly
 from mayfly import settings
-from mayfly.api import access, edges, functions, health, logs, problem, source
+from mayfly.api import edges, functions, health, logs, problem, source
+from mayfly.cluster import gatekeeper
 
 DESCRIPTION = """\
 Functions on Kubernetes: create, read, update, delete, upload of sources, logs.
@@ -32,7 +33,7 @@ def make_app(limits: settings.ApiSettings, connect: Connect) -> FastAPI:
     async def live(app: FastAPI) -> AsyncIterator[None]:
         async with connect(limits) as found:
             app.state.edges = found
-            app.state.gatekeeper = access.Gatekeeper(found.cluster, audience=limits.audience)
+            app.state.gatekeeper = gatekeeper.Gatekeeper(found.cluster, audience=limits.audience)
             app.state.settings = limits
             yield
 

@@ -77,6 +77,10 @@ class Policy:
     max_age: float = 21600.0
 
 
+DEFAULT = Policy()
+"""What holds for a Function that says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """It was delivered."""

@@ -277,8 +277,8 @@ class Http(part.Part):
     )
     rate_limit: RateLimit | None = Field(
         None,
-        description="How often it may be called; each replica of the gateway, host and entry of paths counts for itself."
-        " No limit when absent.",
+        description="How often it may be called; each replica of the gateway, host and entry of paths counts for"
+        " itself. No limit when absent.",
     )
     max_request_size: part.Quantity | None = Field(
         None,
@@ -292,6 +292,13 @@ class Http(part.Part):
     )
     compression: bool = Field(
         False, description="Compress answers of text, JSON and the like for clients that ask for it. Default: false."
+    )
+    async_: bool = Field(
+        True,
+        alias="async",
+        description="Take calls to be carried out later: with the header Prefer: respond-async, or below /async/. The"
+        " answer is 202 with the address of the invocation. False for a Function that has its own use for these."
+        " Default: true.",
     )
 
     @property

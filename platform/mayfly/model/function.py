@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from mayfly.model import build, duration, exposure, part
+from mayfly.model import build, duration, exposure, part, trigger
 
 
 class Runtime(StrEnum):
@@ -259,6 +259,10 @@ class FunctionSpec(part.Part):
     )
     scaling: Scaling = Field(Scaling(), description="How many instances run and when they go away.")
     http: exposure.Http = Field(exposure.Http(), description="How the Function is reached over HTTP.")
+    triggers: trigger.Triggers = ()
+    delivery: trigger.Delivery = Field(
+        trigger.Delivery(), description="How events and asynchronous calls reach the Function, and what if they cannot."
+    )
 
     @property
     def timeout_seconds(self) -> float:

@@ -12,6 +12,12 @@ CONTROLLER = "mayfly-controller"
 """Field manager, event source and Lease name of the controller."""
 GATEWAY = "mayfly-gateway"
 """Field manager, event source and Lease name of the gateway's control process."""
+EVENTING = "mayfly-eventing"
+"""Event source, Lease name and Service of the process that takes events and asynchronous calls."""
+EVENTS_SERVICE = "mayfly-events"
+"""Service at which callers inside the cluster post events: the gateway's internal listener."""
+EVENT_KEYS_SECRET = "mayfly-event-keys"  # noqa: S105  (a name, not a secret)
+"""Secret of a namespace that names who may send events to it: client -> key."""
 INTERNAL_SECRET = "mayfly-internal"  # noqa: S105  (a name, not a secret)
 """Secret that holds the token with which the platform's own processes call each other (key ``token``)."""
 INGRESS_CLASS = "mayfly.ingress.networking.knative.dev"

@@ -8,7 +8,8 @@ import uuid
 import pytest
 
 from mayfly import settings
-from mayfly.api import access, app
+from mayfly.api import app
+from mayfly.cluster import gatekeeper
 from tests.contract.api.conftest import make_function
 
 BASE = "/v1/namespaces/{namespace}/functions"
@@ -87,9 +88,9 @@ def test_a_refusal_names_the_caller_and_the_rule_that_is_missing(world):
 def test_the_token_may_come_in_a_header_of_its_own(world):
     """The API server's service proxy removes Authorization."""
     path = f"/v1/namespaces/{world.namespace}/functions"
-    with world.as_user(None, **{access.TOKEN_HEADER: world.tokens["viewer"]}) as http:
+    with world.as_user(None, **{gatekeeper.TOKEN_HEADER: world.tokens["viewer"]}) as http:
         assert http.get(path).status_code == 200
-    with world.as_user("editor", **{access.TOKEN_HEADER: "wrong"}) as http:
+    with world.as_user("editor", **{gatekeeper.TOKEN_HEADER: "wrong"}) as http:
         assert http.get(path).status_code == 401
 
 

@@ -6,41 +6,29 @@ import pytest
 
 from mayfly import errors
 from mayfly.api import access, functions, intake, problem, source
-
-
-class Asked:
-    """As much of a request as ``read_token`` looks at."""
-
-    def __init__(self, **headers):
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+from mayfly.cluster import gatekeeper
 
 
 @pytest.mark.parametrize(
-    ("headers", "token"),
+    ("own", "authorization", "token"),
     [
-        ({"Authorization": "Bearer abc"}, "abc"),
-        ({"Authorization": "bearer   abc "}, "abc"),
-        ({"Mayfly_Token": "abc"}, "abc"),
-        ({"Mayfly_Token": "abc", "Authorization": "Bearer other"}, "abc"),
+        ("", "Bearer abc", "abc"),
+        ("", "bearer   abc ", "abc"),
+        ("abc", "", "abc"),
+        ("abc", "Bearer other", "abc"),
     ],
 )
-def test_a_token_is_read_from_either_header(headers, token):
-    assert access.read_token(Asked(**headers)) == token
+def test_a_token_is_read_from_either_header(own, authorization, token):
+    assert gatekeeper.choose_token(own=own, authorization=authorization) == token
 
 
 @pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"Authorization": "Basic abc"},
-        {"Authorization": "Bearer"},
-        {"Mayfly_Token": "ä"},
-        {"Mayfly_Token": "a" * 16385},
-    ],
+    ("own", "authorization"),
+    [("", ""), ("", "Basic abc"), ("", "Bearer"), ("ä", ""), ("a" * 16385, "")],
 )
-def test_what_is_no_token_is_unauthorized(headers):
+def test_what_is_no_token_is_unauthorized(own, authorization):
     with pytest.raises(errors.Unauthorized):
-        access.read_token(Asked(**headers))
+        gatekeeper.choose_token(own=own, authorization=authorization)
 
 
 def test_a_permission_names_the_object_of_the_path():

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from mayfly import errors
-from mayfly.api import access, problem
+from mayfly.api import problem
+from mayfly.cluster import gatekeeper
 
 
 def walk(kind):
@@ -26,7 +27,7 @@ def test_every_kind_of_error_has_a_status(kind):
 
 def test_the_kinds_of_this_door_have_one_too():
     assert problem.status_of(problem.Refused("x", status=413)) == 413
-    assert problem.status_of(access.ReviewFailed("x")) == 503
+    assert problem.status_of(gatekeeper.ReviewFailed("x")) == 503
 
 
 def test_a_problem_has_the_form_of_rfc_9457():
