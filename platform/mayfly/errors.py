@@ -12,6 +12,9 @@
       InvalidEvent         a request is not the CloudEvent it should be; its sender can fix it
         EventTooLarge
         UnsupportedEvent     another format, character set or version than this platform reads
+      InvalidQuestion      a question about invocations breaks a rule of the interface; who asks can fix it
+      WrongState           an invocation does not stand where it can be cancelled, redriven or replayed
+      EventingUnavailable  the process that keeps invocations does not answer; temporary
       BuildError           the source is wrong; permanent until it changes
         SourceError          unreadable, unsafe or too large
         HandlerError         no handler, several, or not callable
@@ -105,6 +108,25 @@ class UnsupportedEvent(InvalidEvent):
     """An event comes in a format, character set or version of CloudEvents that is not read here."""
 
     reason = "UnsupportedEvent"
+
+
+class InvalidQuestion(MayflyError):
+    """A parameter or body of a question about invocations is wrong; the text names it, its value and the rule."""
+
+    reason = "InvalidQuestion"
+
+
+class WrongState(MayflyError):
+    """An invocation's state forbids what is asked; the text names the state and what is possible instead."""
+
+    reason = "WrongState"
+
+
+class EventingUnavailable(MayflyError):
+    """The process that keeps invocations does not answer, or does not know who asks; nothing was done."""
+
+    reason = "EventingUnavailable"
+    temporary = True
 
 
 class BuildError(MayflyError):
