@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pydantic
 
-from mayfly import errors
-from mayfly.events import filters, retry, schedule
+from mayfly.events import filters, retry, triggers
 from mayfly.model import duration, function, trigger
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ticker:
-    """One schedule: ``key`` names it within its Function and for as long as it stays the same."""
-
-    key: str
-    schedule: schedule.Schedule
+Ticker = triggers.Ticker
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,7 +60,7 @@ def parse_target(manifest: Mapping[str, Any]) -> Target | None:
     except pydantic.ValidationError:
         return None
     delivery = spec.delivery
-    found = list(_read_triggers(spec.triggers))
+    found = triggers.read_triggers(spec.triggers)
     return Target(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -82,31 +75,16 @@ def parse_target(manifest: Mapping[str, Any]) -> Target | None:
         on_success=delivery.on_success,
         on_failure=delivery.on_failure,
         takes_calls=spec.http.async_,
-        filters=tuple(one for one in found if not isinstance(one, Ticker | str)),
-        tickers=tuple(one for one in found if isinstance(one, Ticker)),
+        filters=found.filters,
+        tickers=found.tickers,
         created=_read_instant(metadata.get("creationTimestamp")),
-        problems=tuple(one for one in found if isinstance(one, str)),
+        problems=tuple(map(str, found.problems)),
     )
 
 
-def check_triggers(triggers: tuple[trigger.Trigger, ...]) -> tuple[str, ...]:
+def check_triggers(several: tuple[trigger.Trigger, ...]) -> tuple[str, ...]:
     """Return what is wrong with ``spec.triggers`` beyond what the schema says: filters, cron expressions, zones."""
-    return tuple(one for one in _read_triggers(triggers) if isinstance(one, str))
-
-
-def _read_triggers(triggers: tuple[trigger.Trigger, ...]) -> Iterator[filters.Filter | Ticker | str]:
-    keys: set[str] = set()
-    for place, one in enumerate(triggers):
-        try:
-            if one.event is not None:
-                yield filters.parse_filters(one.event.to_filters())
-            elif one.schedule is not None:
-                if one.key in keys:
-                    raise errors.InvalidSchedule(f"two schedules are called {one.key!r}; give each a name of its own")
-                keys.add(one.key)
-                yield Ticker(one.key, schedule.parse_schedule(one.schedule))
-        except errors.SpecError as error:
-            yield f"spec.triggers[{place}]: {error}"
+    return tuple(map(str, triggers.read_triggers(several).problems))
 
 
 def _read_instant(text: str | None) -> float:

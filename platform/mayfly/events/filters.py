@@ -204,15 +204,24 @@ def parse_filters(content: Sequence[Mapping[str, Any]], place: str = "filters") 
     return several[0] if len(several) == 1 else AllOf(several)
 
 
+def parse_exact(attributes: Mapping[str, Any], place: str) -> Exact:
+    """Return the filter that holds when each of ``attributes`` equals its text.
+
+    Raises:
+        InvalidFilter: a name or a text breaks a rule; names ``place`` and rule.
+    """
+    return Exact(_read_attributes(attributes, place))
+
+
 class _Reader:
     """Counts what it reads, so that one trigger cannot cost more than another."""
 
     def __init__(self) -> None:
         self._count = 0
         self._dialects: dict[str, Callable[[Any, str, int], Filter]] = {
-            "exact": lambda content, place, _: Exact(self._read_attributes(content, place)),
-            "prefix": lambda content, place, _: Prefix(self._read_attributes(content, place)),
-            "suffix": lambda content, place, _: Suffix(self._read_attributes(content, place)),
+            "exact": lambda content, place, _: Exact(_read_attributes(content, place)),
+            "prefix": lambda content, place, _: Prefix(_read_attributes(content, place)),
+            "suffix": lambda content, place, _: Suffix(_read_attributes(content, place)),
             "all": lambda content, place, depth: AllOf(self._read_list(content, place, depth)),
             "any": lambda content, place, depth: AnyOf(self._read_list(content, place, depth)),
             "not": lambda content, place, depth: Not(self.read(content, place, depth + 1)),
@@ -240,15 +249,6 @@ class _Reader:
             raise errors.InvalidFilter(f"{place}: a list of one filter or more")
         return tuple(self.read(each, f"{place}[{index}]", depth + 1) for index, each in enumerate(content))
 
-    def _read_attributes(self, content: Any, place: str) -> tuple[tuple[str, str], ...]:
-        if not isinstance(content, Mapping) or not content:
-            raise errors.InvalidFilter(f"{place}: one attribute or more with the text to compare with")
-        for name, text in content.items():
-            _check_name(name, place)
-            if not isinstance(text, str) or not text:
-                raise errors.InvalidFilter(f"{place}.{name}: text of one character or more, not {str(text)[:40]!a}")
-        return tuple(sorted(content.items()))
-
     def _read_sql(self, content: Any, place: str) -> evaluate.Expression:
         if not isinstance(content, str):
             raise errors.InvalidFilter(f"{place}: an expression in CloudEvents SQL")
@@ -256,6 +256,16 @@ class _Reader:
             return evaluate.compile_expression(content)
         except errors.InvalidFilter as error:
             raise errors.InvalidFilter(f"{place}: {error}") from error
+
+
+def _read_attributes(content: Any, place: str) -> tuple[tuple[str, str], ...]:
+    if not isinstance(content, Mapping) or not content:
+        raise errors.InvalidFilter(f"{place}: one attribute or more with the text to compare with")
+    for name, text in content.items():
+        _check_name(name, place)
+        if not isinstance(text, str) or not text:
+            raise errors.InvalidFilter(f"{place}.{name}: text of one character or more, not {str(text)[:40]!a}")
+    return tuple(sorted(content.items()))
 
 
 def _check_name(name: Any, place: str) -> None:

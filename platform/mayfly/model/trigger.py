@@ -96,10 +96,14 @@ class EventTrigger(part.Part):
         json_schema_extra=_ATOMIC,
     )
 
+    def to_exact(self) -> dict[str, str]:
+        """Return the attributes that type, source, subject and attributes name, with the text that each equals."""
+        named = {"type": self.type, "source": self.source, "subject": self.subject}
+        return {**(self.attributes or {}), **{name: text for name, text in named.items() if text is not None}}
+
     def to_filters(self) -> list[dict[str, Any]]:
         """Return the conditions in the form of the Subscriptions API, which ``mayfly.events.filters`` parses."""
-        named = {"type": self.type, "source": self.source, "subject": self.subject}
-        exact = {**(self.attributes or {}), **{name: text for name, text in named.items() if text is not None}}
+        exact = self.to_exact()
         several: list[dict[str, Any]] = [{"exact": exact}] if exact else []
         several += [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in self.filters]
         return several
