@@ -1,8 +1,7 @@
 """Read the keys of token issuers (JWKS) from their URLs.
 
 Whoever may write a Function names the URL, so this is a request that strangers cause: only public addresses are
-called, over HTTPS, besides the networks that the installation allows. The address is checked when the connection is
-made, not before, so that a name which resolves differently the second time gains nothing.
+called, over HTTPS, besides the networks that the installation allows (``outside.guard``).
 """
 
 from __future__ import annotations
@@ -10,19 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import ipaddress
 import logging
-import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import aiohttp
 import yarl
-from aiohttp import abc, resolver
 
 from mayfly import errors
 from mayfly.cluster import queue
 from mayfly.gateway import trust as held
+from mayfly.outside import guard
 from mayfly.routing import policy, trust
 
 log = logging.getLogger(__name__)
@@ -34,58 +31,21 @@ START_SECONDS = 6.0
 LONGEST_BYTES = 256 * 1024
 WORKERS = 4
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class Guard(abc.AbstractResolver):
-    """Resolve names, and give only addresses that may be called.
-
-    Those are the ``networks``, and with ``public`` every address of the Internet.
-    """
-
-    def __init__(self, networks: Iterable[Network], *, public: bool) -> None:
-        self._networks = list(networks)
-        self._public = public
-        self._resolver = resolver.ThreadedResolver()
-
-    def is_allowed(self, address: str) -> bool:
-        """Say whether an address may be called; an IPv4 address in IPv6's clothes counts as what it is."""
-        parsed = ipaddress.ip_address(address)
-        parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-        named = any(parsed in network for network in self._networks if network.version == parsed.version)
-        return named or (self._public and parsed.is_global and not parsed.is_multicast)
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[abc.ResolveResult]:
-        """Return the addresses of ``host`` that may be called.
-
-        Raises:
-            OSError: there are none; what aiohttp expects of a resolver.
-        """
-        found = await self._resolver.resolve(host, port, family)
-        usable = [answer for answer in found if self.is_allowed(answer["host"])]
-        if not usable:
-            raise OSError(None, _REFUSED.format(host=host))
-        return usable
-
-    async def close(self) -> None:
-        """Give back what the resolver holds."""
-        await self._resolver.close()
-
-
-_REFUSED = (
-    "{host} may not be called: keys are read from public addresses over https, and from the networks that the operator "
-    "names in the chart's value gateway.jwksNetworks"
+_RULE = (
+    "keys are read from public addresses over https, and from the networks that the operator names in the chart's value"
+    " gateway.jwksNetworks"
 )
 
 
 class Reader:
     """Keep ``known`` supplied with the issuers' keys; ``directory`` keeps the last ones for the next start."""
 
-    def __init__(self, known: held.Trust, *, networks: Sequence[Network], directory: Path | None) -> None:
+    def __init__(self, known: held.Trust, *, networks: Sequence[guard.Network], directory: Path | None) -> None:
         self._known = known
-        self._guards = {"https": Guard(networks, public=True), "http": Guard(networks, public=False)}
+        self._guards = {
+            scheme: guard.Guard(networks, public=public, rule=_RULE)
+            for scheme, public in (("https", True), ("http", False))
+        }
         self._directory = directory
         self._urls: queue.WorkQueue[trust.Url] = queue.WorkQueue(name="jwks")
         self._answered = asyncio.Event()
@@ -94,7 +54,7 @@ class Reader:
     async def run(self) -> None:
         """Read until cancelled."""
         async with contextlib.AsyncExitStack() as stack:
-            sessions = {scheme: await stack.enter_async_context(_open(guard)) for scheme, guard in self._guards.items()}
+            sessions = {scheme: await stack.enter_async_context(_open(each)) for scheme, each in self._guards.items()}
             await self._urls.run(lambda url: self._read(sessions, url), workers=WORKERS)
 
     async def settled(self) -> None:
@@ -141,9 +101,7 @@ class Reader:
         """
         try:
             target = yarl.URL(url.text)
-            guard, host = self._guards[target.scheme], target.host or ""
-            if _is_address(host) and not guard.is_allowed(host):
-                raise errors.InvalidRoute(f"{url}: {_REFUSED.format(host=host)}")
+            self._guards[target.scheme].check_literal(target.host or "")
             async with sessions[target.scheme].get(target, allow_redirects=False) as response:
                 if response.status != 200:  # noqa: PLR2004  (OK)
                     raise errors.InvalidRoute(f"{url} answers {response.status}; it must answer 200 with a JWKS")
@@ -183,8 +141,8 @@ class Reader:
         return text
 
 
-def _open(guard: Guard) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(resolver=guard, force_close=True)
+def _open(resolver: guard.Guard) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(resolver=resolver, force_close=True)
     return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
 
 
@@ -194,11 +152,3 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     while len(body) <= LONGEST_BYTES and (piece := await response.content.read(LONGEST_BYTES)):
         body += piece
     return body
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
