@@ -56,6 +56,15 @@ class ControllerSettings(Settings):
         "", description="Name of the pull Secret in each function's namespace; empty when the registry asks for none."
     )
     metrics_port: int = Field(9090, description="Port of /healthz, /readyz and /metrics.")
+    events_enabled: bool = Field(
+        True, description="Whether this installation takes events; if not, Functions with triggers are told so."
+    )
+    webhook_port: int = Field(
+        0, description="Port at which the API server has triggers checked before it stores them; TLS. 0: none."
+    )
+    webhook_directory: Path = Field(
+        Path("/var/run/mayfly/webhook"), description="Directory with tls.crt and tls.key for that port."
+    )
 
 
 class BuilderSettings(RegistrySettings):

@@ -18,7 +18,7 @@ def test_apply_to_answer_to_zero_and_back(user):
     assert user.call("hello").text == "one"
     status = user.get("fn", "hello")["status"]
     assert {c["type"]: c["status"] for c in status["conditions"]} == dict.fromkeys(
-        ["Built", "Deployed", "Routed", "Ready"], "True"
+        ["Built", "Deployed", "Routed", "Triggered", "Ready"], "True"
     )
     assert "@sha256:" in status["image"]
     assert status["signature"] == "http"

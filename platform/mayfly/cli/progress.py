@@ -10,7 +10,7 @@ from mayfly.cli import view
 
 State = Literal["waiting", "running", "done", "failed"]
 
-STEPS = {"Built": "build", "Deployed": "roll out", "Routed": "route"}
+STEPS = {"Built": "build", "Deployed": "roll out", "Routed": "route", "Triggered": "subscribe"}
 """Condition -> what its step is called. The names are those of ``model.status.ConditionType``, which a test proves;
 importing it would bring pydantic, which costs the command a tenth of a second."""
 READY = "Ready"
@@ -62,6 +62,8 @@ def read(obj: Mapping[str, Any], *, known_build: str = "") -> Snapshot:
     conditions = {kind: _get_fresh(obj, kind, generation) if fresh else {} for kind in (*STEPS, READY)}
     steps: list[Step] = []
     for kind, name in STEPS.items():
+        if kind == "Triggered" and not (obj.get("spec") or {}).get("triggers"):
+            continue  # nothing that its author would wait for
         state = _judge(conditions[kind], reached=all(step.state == "done" for step in steps))
         detail = conditions[kind].get("reason", "") if state == "running" else ""
         build = status.get("build") if fresh and kind == "Built" else None

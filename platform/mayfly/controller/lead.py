@@ -30,6 +30,7 @@ class Plan:
     state: metrics.State
     identity: str
     name: str
+    takes_events: bool
     workers: int
     resync_seconds: float
 
@@ -46,6 +47,7 @@ async def lead(plan: Plan) -> None:
         recorder=recorder,
         options=plan.options,
         name=plan.name,
+        takes_events=plan.takes_events,
         wake=work.add,
     )
     follower = sources.Sources(plan.cluster, copies.functions, wake=work.add)

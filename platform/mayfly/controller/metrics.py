@@ -28,6 +28,12 @@ class State:
     registry: prometheus_client.CollectorRegistry = field(default_factory=prometheus_client.CollectorRegistry)
 
     def __post_init__(self) -> None:
+        self.reviews = prometheus_client.Counter(
+            "mayfly_admission_reviews",
+            "Functions looked at before they were stored.",
+            ["verdict"],
+            registry=self.registry,
+        )
         prometheus_client.ProcessCollector(registry=self.registry)
         self.registry.register(_Collector(self))
         self.seconds = prometheus_client.Histogram(

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from mayfly import errors, settings
 from mayfly.cluster import client, lease
-from mayfly.controller import building, lead, metrics, secret
+from mayfly.controller import building, lead, metrics, secret, webhook
 from mayfly.model import names
 from mayfly.resources import service
 
@@ -30,6 +30,7 @@ async def run(config: settings.ControllerSettings) -> None:
     state = metrics.State()
     async with (
         serve(state, port=config.metrics_port),
+        webhook.serve(config, state),
         await client.connect(user_agent=f"mayfly-controller/{config.pod_name}") as cluster,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=BUILDER_CONNECTIONS)) as session,
     ):
@@ -49,6 +50,7 @@ async def run(config: settings.ControllerSettings) -> None:
             state=state,
             identity=config.pod_name,
             name=config.controller_name,
+            takes_events=config.events_enabled,
             workers=config.workers,
             resync_seconds=config.resync_seconds,
         )

@@ -31,6 +31,7 @@ _COLUMNS = [
     ("URL", "string", ".status.url", 0),
     ("Revision", "string", ".status.revision", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Triggers", "integer", ".status.triggers", 1),
     ("Runtime", "string", ".status.runtime", 1),
     ("Signature", "string", ".status.signature", 1),
     ("Image", "string", ".status.image", 1),

@@ -2,12 +2,13 @@
 
 Conditions, each with a CamelCase reason and a message that says what to do:
 
-========  =====================================================================
-Built     the source has become an image (or needs no build)
-Deployed  the newest revision's instances start
-Routed    the gateway serves the Function's URL
-Ready     all of the above; ``kubectl wait --for=condition=Ready`` watches it
-========  =====================================================================
+=========  ====================================================================
+Built      the source has become an image (or needs no build)
+Deployed   the newest revision's instances start
+Routed     the gateway serves the Function's URL
+Triggered  every one of its triggers is in force
+Ready      all of the above; ``kubectl wait --for=condition=Ready`` watches it
+=========  ====================================================================
 """
 
 from __future__ import annotations
@@ -28,17 +29,18 @@ class ConditionType(StrEnum):
     BUILT = "Built"
     DEPLOYED = "Deployed"
     ROUTED = "Routed"
+    TRIGGERED = "Triggered"
     READY = "Ready"
 
 
-STEPS = (ConditionType.BUILT, ConditionType.DEPLOYED, ConditionType.ROUTED)
+STEPS = (ConditionType.BUILT, ConditionType.DEPLOYED, ConditionType.ROUTED, ConditionType.TRIGGERED)
 """What Ready sums up, in order: the first that is not True gives Ready its reason and message."""
 
 
 class Condition(part.Part):
     """One condition, in the form of metav1.Condition."""
 
-    type: str = Field(description="Built, Deployed, Routed or Ready.", max_length=63)
+    type: str = Field(description="Built, Deployed, Routed, Triggered or Ready.", max_length=63)
     status: Truth = Field(description="True, False or Unknown.")
     reason: str = Field("", description="One CamelCase word for machines.", max_length=128)
     message: str = Field("", description="What happened and what to do, for people.", max_length=32768)
@@ -53,6 +55,8 @@ class Condition(part.Part):
 class Address(part.Part):
     """Where the Function is reached from inside the cluster (Knative's Addressable)."""
 
+    # Its form: https://github.com/knative/pkg/blob/main/apis/duck/v1/addressable_types.go. Knative reads it wherever a
+    # source, a trigger or a binding refers to a Function; the chart's ClusterRole lets it.
     url: str | None = Field(None, description="URL inside the cluster.")
 
 
@@ -83,7 +87,7 @@ class FunctionStatus(part.Part):
     )
     conditions: tuple[Condition, ...] = Field(
         (),
-        description="Built, Deployed, Routed and their sum Ready.",
+        description="Built, Deployed, Routed, Triggered and their sum Ready.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     url: str | None = Field(None, description="URL through the gateway.")
@@ -95,6 +99,7 @@ class FunctionStatus(part.Part):
     signature_reason: str | None = Field(None, description="Why this calling convention was chosen.")
     revision: str | None = Field(None, description="Newest revision that is ready to serve.")
     replicas: int = Field(0, description="Instances of the newest revision that run.")
+    triggers: int = Field(0, description="Triggers that are in force.")
     selector: str | None = Field(None, description="Label selector of the Function's pods, for the scale subresource.")
     build: BuildRecord | None = Field(None, description="The last build.")
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from mayfly import errors
 from mayfly.cluster import client, kinds, watch
 from mayfly.model import build, function, names, status
-from mayfly.reconcile import building, deployed, diagnose, observe, report, request, verdicts, waiting
+from mayfly.reconcile import building, deployed, diagnose, observe, report, request, triggered, verdicts, waiting
 from mayfly.resources import compare, owner, service
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,8 @@ class Deployment:
 class Reconciler:
     """Bring one Function at a time to what its spec says.
 
-    ``name`` is the value of the annotation ``mayfly.dev/controller`` on the Functions that are ours.
+    ``name`` is the value of the annotation ``mayfly.dev/controller`` on the Functions that are ours; ``takes_events``
+    says whether the installation has the process that obeys triggers.
     """
 
     cluster: client.Cluster
@@ -64,6 +65,7 @@ class Reconciler:
     recorder: Recorder
     options: service.Options = field(default_factory=service.Options)
     name: str = ""
+    takes_events: bool = True
     wake: Callable[[watch.Key], None] = lambda _key: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -180,20 +182,25 @@ class Reconciler:
     ) -> tuple[status.FunctionStatus, float | None]:
         """Return the status to be written and the seconds after which to look again."""
         now = self.clock()
+        triggers = triggered.judge_triggered(_spec_or_none(seen), takes_events=self.takes_events)
         if made.service is None:
             waits = made.verdict or verdicts.awaiting_build()
-            said = report.Verdicts(built.verdict, waits, verdicts.awaiting_revision())
+            said = report.Verdicts(built.verdict, waits, verdicts.awaiting_revision(), triggers.verdict)
             after = report.describe_service(built.status, None, seen)
         else:
-            said, after = await self._judge_service(seen, built, made, now)
+            told, routed, after = await self._judge_service(seen, built, made, now)
+            said = report.Verdicts(built.verdict, told, routed, triggers.verdict)
+        after = after.model_copy(update={"triggers": triggers.in_force})
         after = report.make_status(after, said, generation=seen.generation, now=now)
         return after, self._plan_next(seen.before, after, said, now)
 
     async def _judge_service(
         self, seen: observe.Observation, built: building.Outcome, made: Deployment, now: datetime
-    ) -> tuple[report.Verdicts, status.FunctionStatus]:
+    ) -> tuple[verdicts.Verdict, verdicts.Verdict, status.FunctionStatus]:
+        """Return whether the newest revision is deployed, whether it is routed, and the status with what is seen."""
         live = made.service or {}
-        spec = _spec_or_default(seen)
+        # For the words of a diagnosis; an unreadable spec has been judged already.
+        spec = _spec_or_none(seen) or function.FunctionSpec(source=function.Source())
         revision = await self._get_revision(seen, live, spec)
         after = report.describe_service(built.status, live, seen)
         after = report.describe_image(after, revision, provided=spec.source.image)
@@ -201,7 +208,7 @@ class Reconciler:
         context = diagnose.Context(spec, after.image or "", now, await self._get_events(seen, pods, now))
         judged = deployed.judge_deployed(live, revision, pods, context)
         routed = deployed.judge_routed(live, seen.ingress, service.make_exposure(spec))
-        return report.Verdicts(built.verdict, made.verdict or judged, routed), after
+        return made.verdict or judged, routed, after
 
     async def _get_revision(
         self, seen: observe.Observation, live: observe.Object, spec: function.FunctionSpec
@@ -281,10 +288,10 @@ def remember(copy: watch.Cache, written: observe.Object) -> None:
         copy.put(written)
 
 
-def _spec_or_default(seen: observe.Observation) -> function.FunctionSpec:
-    """Return the spec for the words of a diagnosis; an unreadable one has been judged already."""
+def _spec_or_none(seen: observe.Observation) -> function.FunctionSpec | None:
+    """Return the spec, ``None`` for one that breaks a rule."""
     try:
         spec: function.FunctionSpec = seen.parse_spec()
     except errors.SpecError:
-        return function.FunctionSpec(source=function.Source())
+        return None
     return spec

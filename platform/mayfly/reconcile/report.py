@@ -14,11 +14,12 @@ MAX_MESSAGE = 4000
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What the three steps to Ready say."""
+    """What the steps to Ready say."""
 
     built: verdicts.Verdict
     deployed: verdicts.Verdict
     routed: verdicts.Verdict
+    triggered: verdicts.Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def make_status(
 ) -> status.FunctionStatus:
     """Return ``after`` with its conditions set and Ready summed up."""
     moment = format_time(now)
-    for kind, verdict in zip(status.STEPS, (said.built, said.deployed, said.routed), strict=True):
+    for kind, verdict in zip(status.STEPS, (said.built, said.deployed, said.routed, said.triggered), strict=True):
         message = verdict.message[:MAX_MESSAGE]
         after = after.mark(kind, verdict.truth, verdict.reason, message, now=moment, generation=generation)
     after = after.model_copy(update={"observed_generation": generation})
@@ -106,7 +107,9 @@ def _is_built_anew(before: status.FunctionStatus, after: status.FunctionStatus) 
     return before.build is None or before.build.request != after.build.request
 
 
-_QUIET = frozenset({"AwaitingBuild", "AwaitingRevision", "Deploying", "Routing", "ImageProvided", "Routed"})
+_QUIET = frozenset(
+    {"AwaitingBuild", "AwaitingRevision", "Deploying", "Routing", "ImageProvided", "Routed", "NoTriggers"}
+)
 """Reasons that are on the way to somewhere, or that Ready tells in the same breath."""
 
 

@@ -6,9 +6,11 @@ Each function names one thing that can be said about a Function. Messages name t
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mayfly import errors
+from mayfly.events import triggers
 from mayfly.model import build, status
 
 
@@ -135,3 +137,42 @@ def no_gateway(ingress_class: str) -> Verdict:
         f"no gateway serves ingress class {ingress_class} yet: check that the gateway runs"
         " (kubectl -n mayfly-system get pods) and that the controller's ingress class is the gateway's",
     )
+
+
+# Triggered
+
+
+def no_triggers() -> Verdict:
+    """Say that nothing but HTTP calls the Function."""
+    return Verdict("True", "NoTriggers", "spec.triggers is empty")
+
+
+def subscribed(events: int, schedules: int) -> Verdict:
+    """Say that every trigger is in force, and how many there are of each kind."""
+    counted = [_count(number, name) for number, name in ((events, "event"), (schedules, "schedule")) if number]
+    return Verdict("True", "Subscribed", " and ".join(counted))
+
+
+def triggers_refused(problems: Sequence[triggers.Problem], *, in_force: int) -> Verdict:
+    """Say which triggers cannot be obeyed and why; the others are, and so is HTTP."""
+    rest = f"; {_count(in_force, 'other trigger')} in force" if in_force else ""
+    return Verdict("False", problems[0].reason, "; ".join(map(str, problems)) + rest)
+
+
+def events_disabled() -> Verdict:
+    """Say that nobody here takes events or minds schedules."""
+    return Verdict(
+        "False",
+        "EventsDisabled",
+        "nothing obeys spec.triggers: Mayfly was installed without events. Set events.enabled of its chart to true"
+        " (helm upgrade), or remove the triggers",
+    )
+
+
+def triggers_unread() -> Verdict:
+    """Say that the manifest breaks a rule elsewhere, so that its triggers are not in force."""
+    return Verdict("Unknown", "InvalidSpec", "spec.triggers is not read before the rest of the manifest can be")
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"

@@ -210,4 +210,4 @@ async def test_kubectl_lists(cluster, kubectl, functions):
     table = await kubectl("get", "fn", "-n", functions)
     assert table.splitlines()[0].split() == ["NAME", "READY", "REASON", "URL", "REVISION", "AGE"]
     wide = await kubectl("get", "fn", "-n", functions, "-o", "wide")
-    assert wide.splitlines()[0].split()[-3:] == ["RUNTIME", "SIGNATURE", "IMAGE"]
+    assert wide.splitlines()[0].split()[-4:] == ["TRIGGERS", "RUNTIME", "SIGNATURE", "IMAGE"]

@@ -41,7 +41,7 @@ async def test_from_manifest_to_ready_to_nothing(cluster, author, controller, bu
     assert told["url"].startswith("http://hello.")
     assert told["address"]["url"] == f"http://hello.{author.namespace}.svc.cluster.local"
     assert told["selector"] == "mayfly.dev/function=hello"
-    assert [item["type"] for item in told["conditions"]] == ["Built", "Deployed", "Routed", "Ready"]
+    assert [item["type"] for item in told["conditions"]] == ["Built", "Deployed", "Routed", "Triggered", "Ready"]
     wanted = {("Normal", "Built"), ("Normal", "Deployed"), ("Normal", "Ready")}
 
     async def all_told():

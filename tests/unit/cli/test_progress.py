@@ -48,6 +48,14 @@ def test_steps_follow_one_another(obj, expected):
     assert states(obj) == expected
 
 
+def test_triggers_are_a_step_where_there_are_some():
+    obj = make(
+        Built="True", Deployed="True", Routed="True", Triggered=("False", "InvalidFilter", "spec.triggers[0]: x")
+    )
+    assert states(obj) == ["done", "done", "done"]
+    assert states(obj | {"spec": {"triggers": [{"event": {"type": "a"}}]}}) == ["done", "done", "done", "failed"]
+
+
 def test_an_old_status_is_neither_success_nor_failure():
     """What the status says of the spec before does not end the wait."""
     assert not progress.read(make(observed=1, Ready="True")).final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,8 +11,14 @@ from mayfly.model import status
 from mayfly.reconcile import report, verdicts
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-GOOD = report.Verdicts(verdicts.built("i"), verdicts.deployed("r"), verdicts.routed("http://x"))
+GOOD = report.Verdicts(verdicts.built("i"), verdicts.deployed("r"), verdicts.routed("http://x"), verdicts.no_triggers())
+DISABLED = verdicts.events_disabled()
 CRASHED = verdicts.Verdict("False", "CrashedAtStart", "text")
+
+
+def say(**changed):
+    """Return what the steps say: all good but for ``changed``."""
+    return dataclasses.replace(GOOD, **changed)
 
 
 def make(before=None, said=GOOD, *, generation=1, now=NOW):
@@ -23,24 +30,22 @@ def ready(made):
 
 
 def test_ready_is_the_sum():
-    """All three True is Ready, in the order in which they come true."""
+    """All of them True is Ready, in the order in which they come true."""
     made = make()
     assert ready(made).status == "True"
-    assert [condition.type for condition in made.conditions] == ["Built", "Deployed", "Routed", "Ready"]
+    assert [condition.type for condition in made.conditions] == ["Built", "Deployed", "Routed", "Triggered", "Ready"]
     assert {condition.observed_generation for condition in made.conditions} == {1}
 
 
 @pytest.mark.parametrize(
     ("said", "truth", "reason"),
     [
-        (report.Verdicts(verdicts.building("running"), GOOD.deployed, GOOD.routed), "Unknown", "Building"),
-        (report.Verdicts(GOOD.built, CRASHED, verdicts.awaiting_revision()), "False", "CrashedAtStart"),
-        (report.Verdicts(GOOD.built, GOOD.deployed, verdicts.no_gateway("c")), "Unknown", "IngressNotConfigured"),
-        (
-            report.Verdicts(verdicts.building("running"), CRASHED, GOOD.routed),
-            "Unknown",
-            "Building",
-        ),
+        (say(built=verdicts.building("running")), "Unknown", "Building"),
+        (say(deployed=CRASHED, routed=verdicts.awaiting_revision()), "False", "CrashedAtStart"),
+        (say(routed=verdicts.no_gateway("c")), "Unknown", "IngressNotConfigured"),
+        (say(built=verdicts.building("running"), deployed=CRASHED), "Unknown", "Building"),
+        (say(triggered=DISABLED), "False", "EventsDisabled"),
+        (say(routed=verdicts.no_gateway("c"), triggered=DISABLED), "Unknown", "IngressNotConfigured"),
     ],
 )
 def test_the_first_step_that_lacks_speaks_for_ready(said, truth, reason):
@@ -50,9 +55,9 @@ def test_the_first_step_that_lacks_speaks_for_ready(said, truth, reason):
 
 def test_time_moves_only_with_the_status():
     """A new reason or message for the same status is no transition."""
-    first = make(said=report.Verdicts(verdicts.building("queued"), GOOD.deployed, GOOD.routed))
+    first = make(said=say(built=verdicts.building("queued")))
     later = NOW + timedelta(minutes=1)
-    second = make(first, report.Verdicts(verdicts.building("running"), GOOD.deployed, GOOD.routed), now=later)
+    second = make(first, say(built=verdicts.building("running")), now=later)
     third = make(second, now=later)
     built = [made.get_condition(status.ConditionType.BUILT).last_transition_time for made in (first, second, third)]
     assert built == ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z", "2026-01-02T03:05:05Z"]
@@ -75,7 +80,7 @@ def test_a_new_generation_is_observed():
 def test_a_message_is_bounded():
     """An object must not grow with a traceback."""
     long = verdicts.Verdict("False", "CrashedAtStart", "x" * 100_000)
-    made = make(said=report.Verdicts(GOOD.built, long, GOOD.routed))
+    made = make(said=say(deployed=long))
     assert len(ready(made).message) == report.MAX_MESSAGE
 
 
@@ -86,10 +91,10 @@ def told(before, after):
 def test_events_follow_transitions():
     """One each for building, built, deployed, ready; none when nothing changed."""
     nothing = status.FunctionStatus()
-    waits = (verdicts.awaiting_build(), verdicts.awaiting_revision())
-    building = make(nothing, report.Verdicts(verdicts.building("queued"), *waits))
-    running = make(building, report.Verdicts(verdicts.building("running"), *waits))
-    built = make(running, report.Verdicts(GOOD.built, verdicts.deploying("r"), verdicts.awaiting_revision()))
+    waits = {"deployed": verdicts.awaiting_build(), "routed": verdicts.awaiting_revision()}
+    building = make(nothing, say(built=verdicts.building("queued"), **waits))
+    running = make(building, say(built=verdicts.building("running"), **waits))
+    built = make(running, say(deployed=verdicts.deploying("r"), routed=verdicts.awaiting_revision()))
     done = make(built)
     assert told(nothing, building) == [("Building", False)]
     assert told(building, running) == []
@@ -100,15 +105,24 @@ def test_events_follow_transitions():
 
 def test_a_failure_is_one_warning():
     """Ready's reason is the failing step's: telling it twice would tell nothing more."""
-    failed = make(make(), report.Verdicts(GOOD.built, CRASHED, GOOD.routed))
+    failed = make(make(), say(deployed=CRASHED))
     assert told(make(), failed) == [("CrashedAtStart", True)]
     assert told(failed, make(failed)) == [("Deployed", False), ("Ready", False)]
 
 
 def test_a_builder_that_is_away_is_a_warning():
     """Somebody may have to look at it."""
-    away = report.Verdicts(verdicts.build_delayed("BuilderUnavailable", "no answer"), GOOD.deployed, GOOD.routed)
+    away = say(built=verdicts.build_delayed("BuilderUnavailable", "no answer"))
     assert told(make(), make(make(), away)) == [("BuilderUnavailable", True)]
+
+
+def test_triggers_are_told_when_there_are_some():
+    """That there are none is no news; what is wrong with them is a warning."""
+    some = make(make(), say(triggered=verdicts.subscribed(1, 0)))
+    assert told(status.FunctionStatus(), make())[-1] == ("Ready", False)
+    assert told(make(), some) == [("Subscribed", False)]
+    assert told(some, make(some)) == []
+    assert told(some, make(some, say(triggered=DISABLED))) == [("EventsDisabled", True)]
 
 
 def test_a_build_that_nobody_saw_running_is_told():
