@@ -25,6 +25,7 @@ from mayfly.eventing import (
 )
 from mayfly.events import chain
 from mayfly.model import handover
+from mayfly.outside import allowlist
 from mayfly.store import interface, records
 
 KEY_HEADER = "idempotency-key"
@@ -131,9 +132,9 @@ class Calls:
             return ""
         if not _URL.fullmatch(url) or not self._allows_url(url):
             raise problem.Refused(
-                f"X-Callback-Url {url[:200]!a} is not allowed: its host has to be among the destinations that this"
-                f" installation allows, and it has at most {MAX_CALLBACK} characters; ask its administrator, or read"
-                " the outcome at Location",
+                f"X-Callback-Url {allowlist.show(url)} is not allowed: its host has to be among the destinations that"
+                f" this installation allows, and it has at most {MAX_CALLBACK} characters; ask its administrator, or"
+                " read the outcome at Location",
                 reason="CallbackRefused",
             )
         return url
