@@ -56,6 +56,9 @@ class LeaderElection:
         self._clock = clock
         self._seen: election.Sighting | None = None
         self._renewed_at: float | None = None
+        self.found: client.Object = {}
+        """The Lease as it was when this process last began to lead: what the leader before left; empty: nobody led."""
+        self._has_led = False
         self._jitter = random.Random()  # noqa: S311  (spreads tries, keeps no secret)
 
     def is_leader(self) -> bool:
@@ -85,6 +88,7 @@ class LeaderElection:
                 await asyncio.wait({leading, renewing}, return_when=asyncio.FIRST_COMPLETED)
                 finished = leading.done()
             finally:
+                self._has_led = True
                 await _end(leading)
                 await _end(renewing)
                 await self._give_back()
@@ -133,6 +137,8 @@ class LeaderElection:
             return False
         asked_at = self._clock()
         spec = election.make_spec(decision, before=before, identity=self.identity, terms=self._terms, wall=_wall())
+        if decision == "take" or self._has_led:  # else it is ours by a write whose answer was lost
+            self.found, self._has_led = lease, False
         stored = await self._write(lease, spec)
         self._seen = election.see(self._seen, spec=stored["spec"], now=self._clock())
         self._renewed_at = asked_at

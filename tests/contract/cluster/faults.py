@@ -26,6 +26,7 @@ class Fault:
     status: int | None = None  # answer so instead of asking the API server
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     drop: bool = False  # hang up without an answer
+    lose: bool = False  # forward, then hang up instead of handing the answer back
     stall: bool = False  # neither answer nor hang up until ``released``
     first: bytes | None = None  # a line sent before all others of a watch
     cut_after: int | None = None  # hang up inside the line after so many lines of a watch
@@ -113,6 +114,9 @@ class FaultProxy:
             timeout=aiohttp.ClientTimeout(total=None),
             refuse=False,
         ) as answer:
+            if fault.lose:
+                request.transport.abort()
+                return web.Response()
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
             await response.prepare(request)
             await self._copy(request, answer, response, fault)

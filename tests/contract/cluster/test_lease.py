@@ -74,6 +74,10 @@ async def test_one_leads_and_hands_over_on_exit(cluster, namespace, candidates):
     spec = (await cluster.get(kinds.LEASE, namespace, "test"))["spec"]
     assert spec["holderIdentity"] == second.election.identity
     assert spec["leaseTransitions"] == 1
+    assert first.election.found == {}
+    left = second.election.found["spec"]
+    assert left["holderIdentity"] == ""
+    assert left["renewTime"] <= spec["acquireTime"] <= spec["renewTime"]
 
 
 async def test_a_leader_cut_off_stops_and_another_takes_over(cluster, shaky, proxy, namespace, candidates):
@@ -91,13 +95,19 @@ async def test_a_leader_cut_off_stops_and_another_takes_over(cluster, shaky, pro
 
 
 async def test_a_hung_renewal_does_not_hold_on_to_leadership(shaky, proxy, namespace, candidates):
-    """A renewal that gets no answer is given up at the deadline."""
+    """A renewal that gets no answer is given up at the deadline; what it finds when it leads again is its own."""
     hung = candidates(shaky, namespace, "hung")
     async with asyncio.timeout(DEADLINE):
         await hung.leading.wait()
-        proxy.add(path="leases", stall=True, times=10**6)
+        fault = proxy.add(path="leases", stall=True, times=10**6)
         await hung.stopped.wait()
-    assert not hung.election.is_leader()
+        assert not hung.election.is_leader()
+        assert hung.election.found == {}
+        fault.times = 0
+        proxy.add(path="leases", method="PUT", status=500)  # it is not given back, so it is still ours
+        proxy.released.set()
+        await hung.leading.wait()
+    assert hung.election.found["spec"]["holderIdentity"] == hung.election.identity
 
 
 async def test_a_few_failures_do_not_end_leadership(shaky, proxy, namespace, candidates):
@@ -123,6 +133,20 @@ async def test_a_thawed_leader_knows_at_once(cluster, namespace, candidates):
         assert not thawed.election.is_leader()
         await thawed.stopped.wait()
         await thawed.leading.wait()  # nobody else wanted it: it stands again and wins
+    assert thawed.election.found["spec"]["holderIdentity"] == ""
+
+
+async def test_a_lease_taken_by_a_write_whose_answer_was_lost(cluster, shaky, proxy, namespace, candidates):
+    """What was found is the Lease of the leader before, not one's own."""
+    before = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": "2026-11-21T10:00:00.000000Z"}
+    metadata = {"namespace": namespace, "name": "test"}
+    await cluster.create({"apiVersion": kinds.LEASE.api_version, "kind": "Lease", "metadata": metadata, "spec": before})
+    lost = proxy.add(path="leases", method="PUT", lose=True)
+    candidate = candidates(shaky, namespace, "unlucky")
+    async with asyncio.timeout(DEADLINE):
+        await proxy.used(lost)
+        await candidate.leading.wait()
+    assert candidate.election.found["spec"] == before
 
 
 async def test_what_lead_raises_ends_the_run(cluster, namespace):
