@@ -11,17 +11,27 @@ from fastapi import FastAPI
 
 import mayfly
 from mayfly import settings
-from mayfly.api import edges, functions, health, logs, problem, source
+from mayfly.api import edges, events, functions, health, invocations, logs, problem, source
 from mayfly.cluster import gatekeeper
 
 DESCRIPTION = """\
-Functions on Kubernetes: create, read, update, delete, upload of sources, logs.
+Functions on Kubernetes: create, read, update, delete, upload of sources, logs; events, invocations, dead letters.
 
 Callers present a bearer token that the cluster accepts (TokenReview); every call is checked against the cluster's
 own rules (SubjectAccessReview). Errors are `application/problem+json` (RFC 9457).
 """
 PUBLIC = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
 """The only paths that ask for no token; a test proves it."""
+
+ROUTERS = (
+    functions.router,
+    source.router,
+    logs.router,
+    events.router,
+    invocations.router,
+    logs.invocation_router,
+    health.router,
+)
 
 Connect = Callable[[settings.ApiSettings], contextlib.AbstractAsyncContextManager[edges.Edges]]
 
@@ -51,8 +61,8 @@ def make_app(limits: settings.ApiSettings, connect: Connect) -> FastAPI:
     )
     problem.install(app)
     app.openapi = functools.partial(_describe, app)  # type: ignore[method-assign]
-    for room in (functions, source, logs, health):
-        app.include_router(room.router)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from mayfly import settings
-from mayfly.api import edges
+from mayfly.api import edges, relay
 from mayfly.cluster import access, client, transport
 from mayfly.image import artifact, reference
 from mayfly.registry import artifact as artifacts
@@ -15,7 +15,7 @@ from mayfly.registry import client as registries
 
 @contextlib.asynccontextmanager
 async def connect(limits: settings.ApiSettings) -> AsyncIterator[edges.Edges]:
-    """Give the Kubernetes API (the pod's account, else the kubeconfig) and the registry, and close them at the end.
+    """Give the connections, the Kubernetes API's with the pod's account or the kubeconfig, and close them at the end.
 
     Raises:
         errors.Unauthorized: there are no credentials for the Kubernetes API.
@@ -27,9 +27,10 @@ async def connect(limits: settings.ApiSettings) -> AsyncIterator[edges.Edges]:
     async with (
         client.Cluster(sender) as cluster,
         registries.open_client(host=host, insecure=limits.registry_insecure, config=limits.registry_config) as registry,
+        relay.open_relay(url=limits.eventing_url, token_file=limits.internal_token_file) as eventing,
     ):
 
         async def store(repository: str, found: artifact.Artifact) -> str:
             return str(await artifacts.push_artifact(registry, found, reference.ImageRef.parse(repository)))
 
-        yield edges.Edges(sender=sender, cluster=cluster, store=store)
+        yield edges.Edges(sender=sender, cluster=cluster, store=store, relay=eventing)

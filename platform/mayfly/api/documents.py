@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pydantic
@@ -77,6 +78,7 @@ _SAYS = {
     413: "The body is too large.",
     415: "The content type is not one of those accepted.",
     422: "Admission refused the Function.",
+    429: "Too much waits in this namespace; Retry-After says when to try again.",
     502: "The registry or the API server gave a wrong answer.",
     503: "The API server or the registry cannot be reached, so nothing was done.",
 }
@@ -85,10 +87,14 @@ _SAYS = {
 Answers = dict[int | str, dict[str, Any]]
 
 
-def answers(success: Answers, *statuses: int) -> Answers:
-    """Return the description of a route's answers; every route can also say 400, 401, 403 and 503."""
+def answers(success: Answers, *statuses: int, says: Mapping[int, str] | None = None) -> Answers:
+    """Return the description of a route's answers; every route can also say 400, 401, 403 and 503.
+
+    ``says`` has the words for statuses that mean something of their own there.
+    """
+    words = _SAYS | dict(says or {})
     refusals: Answers = {
-        status: {"description": _SAYS[status], "content": PROBLEM["content"]}
+        status: {"description": words[status], "content": PROBLEM["content"]}
         for status in sorted({400, 401, 403, 503, *statuses})
     }
     return success | refusals

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Request
 
+from mayfly.api import relay
 from mayfly.cluster import client, kinds, transport
 from mayfly.image import artifact
 
@@ -17,11 +18,12 @@ Store = Callable[[str, artifact.Artifact], Awaitable[str]]
 
 @dataclasses.dataclass(frozen=True)
 class Edges:
-    """The Kubernetes API under the platform's own account, and the registry."""
+    """The Kubernetes API under the platform's own account, the registry, and the process that keeps invocations."""
 
     sender: transport.Transport
     cluster: client.Cluster
     store: Store
+    relay: relay.Relay
 
     async def list_page(self, *, namespace: str, limit: int, token: str | None, labels: str | None) -> dict[str, Any]:
         """Return one page of Functions as the API server has it, ``metadata.continue`` included.

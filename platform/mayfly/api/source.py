@@ -48,10 +48,11 @@ class Received:
 
 
 class Places:
-    """The uploads that may be under way at once; one more is sent away instead of filling the disk."""
+    """What may be under way at once; one more is sent away instead of filling the disk or the memory."""
 
-    def __init__(self, number: int) -> None:
-        self._free = number
+    def __init__(self, number: int, *, what: str = "uploads") -> None:
+        self._number = self._free = number
+        self._what = what
 
     @contextlib.contextmanager
     def take(self) -> Iterator[None]:
@@ -61,7 +62,7 @@ class Places:
             problem.Refused: 503, all are taken.
         """
         if self._free == 0:
-            raise problem.Busy(f"{UPLOADS} uploads are under way already; try again in a few seconds")
+            raise problem.Busy(f"{self._number} {self._what} are under way already; try again in a few seconds")
         self._free -= 1
         try:
             yield

@@ -22,6 +22,11 @@ MAX_STEP = 1000
 MAX_WAIT = 20.0
 """Seconds that a question may wait for an end: below the 60 s after which much that stands between hangs up."""
 
+LISTING = ("function", "state", "since", "until", "limit", "cursor")
+"""Parameters of a list of invocations."""
+DEAD_LETTERS = ("function", "limit", "cursor")
+"""Parameters of everything about several dead letters."""
+
 END = 253_402_300_800
 """The year 10000 in POSIX seconds, which RFC 3339 cannot write."""
 
@@ -56,7 +61,7 @@ def parse_listing(query: str) -> Listing:
         errors.InvalidQuestion: a parameter is wrong; so is one that is not known, for a condition that is overlooked
             shows too much.
     """
-    given = _read(query, ("function", "state", "since", "until", "limit", "cursor"))
+    given = _read(query, LISTING)
     selection = records.Selection(
         function=_function(given.get("function")),
         states=_states(given.get("state")),
@@ -68,14 +73,14 @@ def parse_listing(query: str) -> Listing:
 
 def parse_dead_letters(query: str) -> Listing:
     """Return the page of dead letters that a query asks for; raises as ``parse_listing`` does."""
-    given = _read(query, ("function", "limit", "cursor"))
+    given = _read(query, DEAD_LETTERS)
     selection = records.Selection(function=_function(given.get("function")), states=frozenset({records.State.DEAD}))
     return Listing(selection, _limit(given.get("limit"), PAGE, MAX_PAGE), _id("cursor", given.get("cursor")))
 
 
 def parse_redrive(query: str) -> Step:
     """Return which dead letters are to be redriven; the cursor is an id. Raises as ``parse_listing`` does."""
-    given = _read(query, ("function", "limit", "cursor"))
+    given = _read(query, DEAD_LETTERS)
     limit = _limit(given.get("limit"), MAX_STEP, MAX_STEP)
     return Step(_function(given.get("function")), limit, _id("cursor", given.get("cursor")))
 
@@ -85,7 +90,7 @@ def parse_purge(query: str) -> tuple[Step, float | None]:
 
     That instant is the cursor: what dies while a long purge runs is not meant. Raises as ``parse_listing`` does.
     """
-    given = _read(query, ("function", "limit", "cursor"))
+    given = _read(query, DEAD_LETTERS)
     cursor = given.get("cursor")
     step = Step(_function(given.get("function")), _limit(given.get("limit"), MAX_STEP, MAX_STEP), cursor)
     return step, _instant("cursor", cursor)

@@ -1,9 +1,12 @@
-"""The REST API as a process of its own, against the real API server and registry, with users of several rights."""
+"""The REST API as a process, beside the real API server, registry and store, with users of several rights."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -16,10 +19,15 @@ import httpx2
 import pytest
 
 from mayfly.cluster import client, kinds
+from mayfly.store import sqlite
 from tests import ports
+from tests.contract.eventing import world as worlds
 
 ROLE = kinds.Kind("rbac.authorization.k8s.io", "v1", "roles", "Role")
-READS = [{"apiGroups": ["mayfly.dev"], "resources": ["functions", "functions/log"], "verbs": ["get", "list", "watch"]}]
+READS = [
+    {"apiGroups": ["mayfly.dev"], "resources": ["functions", "functions/log"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["mayfly.dev"], "resources": ["functions/invocations"], "verbs": ["get", "list"]},
+]
 WRITES = [
     *READS,
     {
@@ -27,6 +35,8 @@ WRITES = [
         "resources": ["functions", "functions/source"],
         "verbs": ["create", "update", "patch", "delete"],
     },
+    {"apiGroups": ["mayfly.dev"], "resources": ["functions/invocations"], "verbs": ["update", "delete"]},
+    {"apiGroups": ["mayfly.dev"], "resources": ["functions/events"], "verbs": ["create"]},
 ]
 """The rules of the chart's view and edit roles."""
 LIMIT = 200_000
@@ -109,13 +119,35 @@ def start(env: dict[str, str], **settings: str) -> tuple[subprocess.Popen[bytes]
         time.sleep(0.1)
 
 
+@contextlib.contextmanager
+def serve_eventing(folder: pathlib.Path, kubeconfig: str) -> Iterator[tuple[worlds.World, dict[str, str]]]:
+    """Give an eventing process's HTTP side over a store in ``folder``, and the settings by which an API finds it."""
+    token = folder / "token"
+    token.write_text(f"{worlds.TOKEN}\n")
+    opening = functools.partial(sqlite.SqliteStore.open, path=folder / "invocations.db")
+    with worlds.serve(opening, kubeconfig) as opened:
+        host, port = opened.base
+        yield opened, {"eventing_url": f"http://{host}:{port}", "internal_token_file": str(token)}
+
+
 @pytest.fixture(scope="session")
-def world(cluster_env: dict[str, str]) -> Iterator[World]:
+def eventing(cluster_env, tmp_path_factory) -> Iterator[tuple[worlds.World, dict[str, str]]]:
+    with serve_eventing(tmp_path_factory.mktemp("eventing"), cluster_env["KUBECONFIG"]) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def invocations(eventing) -> worlds.World:
+    """The process that keeps invocations, with its store."""
+    return eventing[0]
+
+
+@pytest.fixture(scope="session")
+def world(cluster_env: dict[str, str], eventing) -> Iterator[World]:
     registry = cluster_env["REGISTRY"]
     env = {**os.environ, "KUBECONFIG": cluster_env["KUBECONFIG"]}
-    process, base = start(
-        env, registry=f"{registry}/mayfly", registry_insecure="true", max_source_bytes=str(LIMIT), log_level="WARNING"
-    )
+    limits = {"max_source_bytes": str(LIMIT), "log_level": "WARNING"}
+    process, base = start(env, registry=f"{registry}/mayfly", registry_insecure="true", **limits, **eventing[1])
     world = World(base, cluster_env["KUBECONFIG"], registry, process.pid)
     try:
         world.on_cluster(lambda cluster: populate(cluster, world))

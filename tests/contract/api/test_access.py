@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 
 import pytest
@@ -10,9 +11,12 @@ import pytest
 from mayfly import settings
 from mayfly.api import app
 from mayfly.cluster import gatekeeper
+from mayfly.store import ids
 from tests.contract.api.conftest import make_function
 
-BASE = "/v1/namespaces/{namespace}/functions"
+SPACE = "/v1/namespaces/{namespace}"
+BASE = SPACE + "/functions"
+ONE = SPACE + "/invocations/{invocation}"
 ALLOWED = {
     ("GET", BASE): 200,
     ("POST", BASE): 201,
@@ -21,6 +25,20 @@ ALLOWED = {
     ("DELETE", BASE + "/{name}"): 404,
     ("POST", BASE + "/{name}/source"): 201,
     ("GET", BASE + "/{name}/logs"): 404,
+    ("POST", SPACE + "/events"): 202,
+    ("GET", SPACE + "/invocations"): 200,
+    ("GET", ONE): 404,
+    ("GET", ONE + "/attempts"): 404,
+    ("GET", ONE + "/result"): 404,
+    ("GET", ONE + "/message"): 404,
+    ("GET", ONE + "/logs"): 404,
+    ("POST", ONE + "/cancel"): 404,
+    ("POST", ONE + "/redrive"): 404,
+    ("POST", ONE + "/replay"): 404,
+    ("GET", SPACE + "/dead-letters"): 200,
+    ("DELETE", SPACE + "/dead-letters"): 200,
+    ("POST", SPACE + "/dead-letters/redrive"): 200,
+    ("GET", SPACE + "/queues"): 200,
 }
 """What each route answers to someone who may, for a name that is not there yet."""
 
@@ -36,7 +54,7 @@ def find_routes():
 
 ROUTES = find_routes()
 GUARDED = sorted(key for key in ROUTES if key[1] not in app.PUBLIC)
-READING = {("GET", BASE), ("GET", BASE + "/{name}"), ("GET", BASE + "/{name}/logs")}
+READING = {route for route in GUARDED if route[0] == "GET"}
 
 
 def expect(route, who):
@@ -47,16 +65,27 @@ def expect(route, who):
     return ALLOWED[route]
 
 
+def make_body(path, name):
+    """Return what a route takes: body and content type."""
+    if path.endswith("/source"):
+        return b"\x1f\x8b" + b"x" * 100, "application/gzip"
+    if path.endswith("/events"):
+        event = {"specversion": "1.0", "id": name, "source": "/t", "type": "t"}
+        return json.dumps(event).encode(), "application/cloudevents+json"
+    if path.endswith("/replay"):
+        return b"{}", "application/json"
+    return json.dumps(make_function(name)).encode(), "application/json"
+
+
 def send(world, route, who):
     method, path = route
     name = f"fn-{uuid.uuid4().hex[:8]}"
-    body = b"\x1f\x8b" + b"x" * 100 if path.endswith("/source") else json.dumps(make_function(name)).encode()
-    media = "application/gzip" if path.endswith("/source") else "application/json"
+    body, media = make_body(path, name)
     tokens = {**world.tokens, "forger": world.tokens["editor"][:-8] + "AAAAAAAA"}
     headers = {"Authorization": f"Bearer {tokens[who]}"} if who != "nobody" else {}
     sends = {"content": body} if method in {"POST", "PUT"} else {}
     with world.as_user(None) as http:
-        url = path.format(namespace=world.namespace, name=name)
+        url = path.format(namespace=world.namespace, name=name, invocation=ids.make_id(time.time()))
         return http.request(method, url, headers={**headers, "Content-Type": media}, **sends)
 
 

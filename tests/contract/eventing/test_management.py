@@ -56,22 +56,7 @@ class Door:
 
     async def make(self, state: str, **changes) -> str:
         """Return the id of an invocation that stands in ``state``."""
-        if state == "waiting":
-            return await make.accept_one(self.store, **changes)
-        identity = await make.accept_one(self.store, **changes)
-        if state == "cancelled":
-            await self.store.cancel(namespace=changes.get("namespace", "shop"), invocation_id=identity, now=NOW)
-            return identity
-        now = changes.get("now", NOW)
-        lease = next(one for one in await make.claim(self.store, now=now) if one.invocation.id == identity)
-        outcomes = {
-            "delivered": records.Delivered(records.Result(200, (("content-type", "text/plain"),), b"done")),
-            "dead": records.Dead("RetriesExhausted", "the last: HTTP 500", records.Result(500, (), b"\xff")),
-        }
-        if state in outcomes:
-            status = 200 if state == "delivered" else 500
-            await make.settle(self.store, lease, outcomes[state], attempt=make.make_try(status=status))
-        return identity
+        return await make.bring(self.store, state, **changes)
 
 
 @pytest_asyncio.fixture

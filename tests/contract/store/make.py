@@ -52,3 +52,22 @@ async def kill(store, **changes) -> str:
         await settle(store, lease, records.Dead("RetriesExhausted", "HTTP 500"), attempt=make_try(status=500))
     ).current
     return identity
+
+
+async def bring(store, state: str, **changes) -> str:
+    """Return the id of an invocation that stands in ``state``; what waits besides must not be due yet."""
+    identity = await accept_one(store, **changes)
+    if state == "waiting":
+        return identity
+    if state == "cancelled":
+        await store.cancel(namespace=changes.get("namespace", "shop"), invocation_id=identity, now=NOW)
+        return identity
+    leases = await claim(store, now=changes.get("due", changes.get("now", NOW)))
+    lease = next(one for one in leases if one.invocation.id == identity)
+    if state == "delivered":
+        result = records.Result(200, (("content-type", "text/plain"),), b"done")
+        await settle(store, lease, records.Delivered(result))
+    elif state == "dead":
+        dead = records.Dead("RetriesExhausted", "the last: HTTP 500", records.Result(500, (), b"\xff"))
+        await settle(store, lease, dead, attempt=make_try(status=500))
+    return identity

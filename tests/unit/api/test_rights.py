@@ -6,7 +6,7 @@ import pathlib
 import re
 
 from mayfly import settings
-from mayfly.api import access, app, functions, logs, source
+from mayfly.api import access, app
 
 DOCUMENT = pathlib.Path(__file__).resolve().parents[3] / "docs" / "rest-api.md"
 BASE = "/v1/namespaces/{namespace}"
@@ -15,11 +15,13 @@ BASE = "/v1/namespaces/{namespace}"
 def demanded():
     """Return what each guarded route demands: "GET /functions" -> {"list functions"}."""
     found = {}
-    for room in (functions, source, logs):
-        for route in room.router.routes:
+    for router in app.ROUTERS:
+        for route in router.routes:
+            if route.path in app.PUBLIC:
+                continue
             [method] = route.methods
             needs = [item.dependency for item in route.dependencies if isinstance(item.dependency, access.Permission)]
-            path = route.path.removeprefix(BASE).replace("{name}", "NAME")
+            path = route.path.removeprefix(BASE).replace("{name}", "NAME").replace("{invocation}", "ID")
             found[f"{method} {path}"] = {
                 f"{need.verb} functions" + (f"/{need.subresource}" if need.subresource else "") for need in needs
             }
@@ -27,11 +29,17 @@ def demanded():
 
 
 def documented():
-    rows = re.findall(r"^\| `(\w+ /functions\S*)` \| (.+) \|$", DOCUMENT.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+ /\S+)` \| (.+) \|$", DOCUMENT.read_text(), re.MULTILINE)
     found = {}
     for route, rights in rows:
-        *verbs, resource = re.findall(r"`([^`]+)`", rights)
-        found[route] = {f"{verb} {resource}" for verb in verbs}
+        found[route] = set()
+        verbs = []
+        for word in re.findall(r"`([^`]+)`", rights):
+            if word.startswith("functions"):
+                found[route] |= {f"{verb} {word}" for verb in verbs}
+                verbs = []
+            else:
+                verbs.append(word)
     return found
 
 
@@ -44,7 +52,9 @@ def test_every_guarded_route_demands_something():
     paths = app.make_app(settings.ApiSettings(), app._connect_nothing).openapi()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     public = {f"GET {path}" for path in app.PUBLIC}
-    guarded = {route.replace(" /functions", f" {BASE}/functions").replace("NAME", "{name}") for route in demanded()}
+    guarded = {
+        route.replace(" /", f" {BASE}/").replace("NAME", "{name}").replace("ID", "{invocation}") for route in demanded()
+    }
     assert routes - public == guarded
 
 
