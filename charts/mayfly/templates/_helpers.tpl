@@ -114,3 +114,10 @@ readinessProbe:
     items: [{key: .dockerconfigjson, path: config.json}]
 {{- end }}
 {{- end -}}
+
+{{- /* Seconds of a duration in one unit, such as 24h. */ -}}
+{{- define "mayfly.seconds" -}}
+{{- $units := dict "s" 1 "m" 60 "h" 3600 -}}
+{{- $unit := . | trunc -1 -}}
+{{- mul (trimSuffix $unit . | int64) (get $units $unit) -}}
+{{- end -}}

@@ -56,16 +56,16 @@ async def _run(config: settings.ControllerSettings, state: metrics.State) -> Non
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate = Certificate(context, config.webhook_directory)
     door = Door(state, controller=config.controller_name)
-    while True:
-        try:
-            if certificate.refresh():
+    try:
+        while True:
+            try:
+                certificate.refresh()
                 await door.open(context, port=config.webhook_port)
-        except OSError as error:  # ssl.SSLError is one
-            log.warning("the admission webhook is not up to date", extra={"error": str(error)})
-        except asyncio.CancelledError:
-            await door.close()
-            raise
-        await asyncio.sleep(LOOK_SECONDS)
+            except OSError as error:  # ssl.SSLError is one
+                log.warning("the admission webhook is not as it should be", extra={"error": str(error)})
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        await door.close()
 
 
 class Certificate:
@@ -79,8 +79,8 @@ class Certificate:
         self._files = (directory / "tls.crt", directory / "tls.key")
         self._loaded: tuple[bytes, ...] = ()
 
-    def refresh(self) -> bool:
-        """Take the files in if they are others than before; tell whether there is a certificate.
+    def refresh(self) -> None:
+        """Take the files in if they are others than before.
 
         Raises:
             OSError: they are absent, or no certificate and its key.
@@ -89,7 +89,6 @@ class Certificate:
         if found != self._loaded:
             self._context.load_cert_chain(*self._files, password="")  # never asks for one
             self._loaded = found
-        return True
 
 
 class Door:
@@ -119,6 +118,7 @@ class Door:
         """Take no more connections; what is being answered has a moment."""
         if self._listening is not None:
             self._listening.close()
+            self._server.pre_shutdown()
             await self._server.shutdown(timeout=1.0)
 
     def _accept(self) -> asyncio.BaseProtocol:

@@ -90,19 +90,20 @@ async def serves(builder):
 
 
 class Running:
-    """A controller in this process, for the Functions of one namespace."""
+    """A controller in this process, for the Functions of one namespace; ``changed`` are settings of its own."""
 
-    def __init__(self, kubeconfig, namespace, builder_url):  # noqa: F811
-        self.config = settings.ControllerSettings(
-            namespace=namespace,
-            pod_name="test",
-            controller_name=namespace,
-            builder_url=builder_url,
-            internal_token_file="/nonexistent",
-            ingress_class=INGRESS_CLASS,
-            metrics_port=0,
-            workers=4,
-        )
+    def __init__(self, kubeconfig, namespace, builder_url, **changed):  # noqa: F811
+        given = {
+            "namespace": namespace,
+            "pod_name": "test",
+            "controller_name": namespace,
+            "builder_url": builder_url,
+            "internal_token_file": "/nonexistent",
+            "ingress_class": INGRESS_CLASS,
+            "metrics_port": 0,
+            "workers": 4,
+        }
+        self.config = settings.ControllerSettings(**given | changed)
         self.kubeconfig = kubeconfig
         self.task = None
 
