@@ -38,6 +38,11 @@ class Layout:
     gateway: str = f"http://{NODE_ADDRESS}:{GATEWAY_NODE_PORT}"
 
     @property
+    def is_local(self) -> bool:
+        """Whether the node is made here, so that nobody but us provides for volumes."""
+        return self.state == STATE_DIRECTORY
+
+    @property
     def output(self) -> Path:
         """What the clone gets: kubeconfig, env and links to the command line programs."""
         return self.clone / ".cluster"

@@ -10,11 +10,13 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from cluster import commands, errors, kubectl, layout, progress, steps
+from cluster import commands, errors, kubectl, layout, progress, steps, storage
 
 NAMESPACE = "mayfly-system"
 SHOP = "shop"
 RELEASE = "mayfly"
+EVENTS_HOST = "events.mayfly.localhost"
+"""Public host at which events are posted."""
 MADE_FROM = "mayfly.dev/made-from"
 """Annotation with the hash of the files that something was made from."""
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -25,7 +27,8 @@ _SKIPPED_PARTS = {"__pycache__", ".mypy_cache"}
 def make_steps(places: layout.Layout, *, node_port: int | None = layout.GATEWAY_NODE_PORT) -> list[steps.Step]:
     """Return the way from a cluster with Knative to an answered call."""
     image_key = hash_files(places.clone, _IMAGE_SOURCES)
-    install_key = hash_files(places.clone, (*_IMAGE_SOURCES, "charts"), extra=f"{places.registry} {node_port}")
+    values = make_values(places, "", key="", node_port=node_port)
+    install_key = hash_files(places.clone, (*_IMAGE_SOURCES, "charts"), extra=json.dumps(values))
     shop_key = hash_files(places.clone, ("functions",), extra=install_key)
     return [
         steps.Step(
@@ -93,8 +96,10 @@ def read_image(places: layout.Layout, key: str) -> str | None:
 def install(places: layout.Layout, image: str, key: str, node_port: int | None) -> None:
     """Install or upgrade the chart and wait until every process is available."""
     _apply_namespace(places)
+    if places.is_local:
+        storage.prepare(places, namespace=NAMESPACE)
     values = places.state / "values.json"
-    values.write_text(json.dumps(make_values(places.registry, image, key=key, node_port=node_port), indent=1))
+    values.write_text(json.dumps(make_values(places, image, key=key, node_port=node_port), indent=1))
     _settle_release(places)
     argv: list[str | Path] = [
         *_helm(places), "upgrade", RELEASE, places.clone / "charts" / "mayfly", "--install", "--values", values,
@@ -125,9 +130,11 @@ def _helm(places: layout.Layout) -> list[str | Path]:
     return [program, "--kubeconfig", places.admin_kubeconfig, "--namespace", NAMESPACE]
 
 
-def make_values(registry: str, image: str, *, key: str, node_port: int | None) -> dict[str, object]:
+def make_values(places: layout.Layout, image: str, *, key: str, node_port: int | None) -> dict[str, object]:
     """Return the chart's values for this cluster. Pure."""
     repository, _, digest = image.partition("@")
+    registry = places.registry
+    networks = [layout.POD_NETWORK, layout.SERVICE_NETWORK]
     return {
         "image": {"repository": repository, "digest": digest},
         "registry": {"address": f"{registry}/mayfly", "insecure": True},
@@ -135,7 +142,15 @@ def make_values(registry: str, image: str, *, key: str, node_port: int | None) -
         "gateway": {
             "service": {"type": "NodePort", "nodePort": node_port},
             # Issuers of tests run as functions.
-            "jwksNetworks": [layout.POD_NETWORK, layout.SERVICE_NETWORK],
+            "jwksNetworks": networks,
+        },
+        "events": {
+            "hosts": [EVENTS_HOST],
+            # So do those to which tests have results and callbacks sent.
+            "destinations": {"hosts": [".svc.cluster.local"], "networks": networks},
+            "callbacks": True,
+            # Elsewhere the cluster's default class provides.
+            "sqlite": {"storageClass": storage.CLASS if places.is_local else ""},
         },
         "commonAnnotations": {MADE_FROM: key},
     }
