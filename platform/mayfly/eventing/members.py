@@ -12,17 +12,17 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 class Members:
-    """The ready pods of ``service`` in ``namespace``; ``name`` is the pod that asks.
+    """The ready pods of ``service`` in ``namespace``; ``me`` is the pod that asks.
 
     Whoever is not among them, because it was not seen yet or is not ready, counts itself alone: it shares with nobody
     who shares with it.
     """
 
     def __init__(
-        self, cluster: client.Cluster, *, namespace: str, service: str, name: str, timing: watch.Timing | None = None
+        self, cluster: client.Cluster, *, namespace: str, service: str, me: str, timing: watch.Timing | None = None
     ) -> None:
-        self._name = name
-        self._names: tuple[str, ...] = (name,)
+        self._me = me
+        self._names: tuple[str, ...] = (me,)
         self._slices = watch.Cache(
             cluster,
             kinds.ENDPOINTSLICE,
@@ -42,7 +42,7 @@ class Members:
 
     def _note(self, _key: watch.Key, _before: watch.Object | None, _after: watch.Object | None) -> None:
         found = find_ready(self._slices.list())
-        self._names = found if self._name in found else (self._name,)
+        self._names = found if self._me in found else (self._me,)
 
 
 def find_ready(slices: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def make_slice(namespace, name, *pods, service="mayfly-eventing"):  # noqa: F811
 
 async def test_members_come_and_go(cluster, namespace):  # noqa: F811
     """Just ourselves at first and when we are no member; else all that are ready, of our own Service only."""
-    one = members.Members(cluster, namespace=namespace, service="mayfly-eventing", name="b")
+    one = members.Members(cluster, namespace=namespace, service="mayfly-eventing", me="b")
     assert one.names() == ("b",)
     await cluster.create(make_slice(namespace, "theirs", "x", "b", service="other"))
     await cluster.create(make_slice(namespace, "ours", "c", "b", "a"))
