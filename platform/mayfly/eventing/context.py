@@ -22,19 +22,20 @@ class Context:
 
     def to_text(self) -> str:
         """Return the text that the store keeps, empty for nothing."""
-        kept = {name: value for name, value in dataclasses.asdict(self).items() if value}
-        return json.dumps(kept, separators=(",", ":")) if kept else ""
+        kept = {name: value for name in _NAMES if (value := getattr(self, name))}
+        return _write(kept) if kept else ""
 
     def for_follow_up(self) -> Context:
         """Return what a follow-up inherits: the trace."""
         return Context(traceparent=self.traceparent, tracestate=self.tracestate)
 
 
+_NAMES = tuple(field.name for field in dataclasses.fields(Context))
+_write = json.JSONEncoder(separators=(",", ":")).encode
 EMPTY = Context()
 
 
 def parse_context(text: str) -> Context:
     """Return the context of ``text``; what a later version added is left out."""
     kept = json.loads(text) if text else {}
-    known = {field.name for field in dataclasses.fields(Context)}
-    return Context(**{name: value for name, value in kept.items() if name in known})
+    return Context(**{name: value for name, value in kept.items() if name in _NAMES})

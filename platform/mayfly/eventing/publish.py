@@ -32,6 +32,7 @@ def make_event_invocations(
     carried = cloudevent.to_binary(one)
     message = records.Message(headers=carried.headers, body=carried.body)
     depth = max(origin.depth, chain.depth_of(one))
+    key, kept = make_event_key(one), origin.context.to_text()
     return tuple(
         records.NewInvocation(
             id=ids.make_id(now),
@@ -40,11 +41,11 @@ def make_event_invocations(
             message=message,
             due=now,
             expires=now + each.policy.max_age,
-            dedup_key=make_event_key(one),
-            kind=origin.kind,
+            dedup_key=key,
+            kind=origin.kind.value,
             parent=origin.parent,
             depth=depth,
-            context=origin.context.to_text(),
+            context=kept,
         )
         for each in targets
     )
@@ -69,7 +70,7 @@ def make_call_invocation(
         expires=now + to.policy.max_age,
         dedup_key=None if idempotency_key is None else f"key:{idempotency_key}",
         fingerprint="" if idempotency_key is None else make_fingerprint(message),
-        kind=origin.kind,
+        kind=origin.kind.value,
         target=url,
         parent=origin.parent,
         depth=origin.depth,

@@ -36,12 +36,8 @@ def read(given: Mapping[str, str]) -> Trace:
 
 def read_headers(headers: tuple[tuple[str, str], ...]) -> Trace:
     """Return the trace that a request's headers name; two ``traceparent`` are none (section "Traceparent Header")."""
-    if not any(name == TRACEPARENT for name, _ in headers):
+    parents = [value for name, value in headers if name == TRACEPARENT]
+    if len(parents) != 1:
         return "", ""
-    several: dict[str, list[str]] = {TRACEPARENT: [], TRACESTATE: []}
-    for name, value in headers:
-        if name in several:
-            several[name].append(value)
-    if len(several[TRACEPARENT]) > 1:
-        return "", ""
-    return read({name: ",".join(values) for name, values in several.items()})
+    states = [value for name, value in headers if name == TRACESTATE]
+    return read({TRACEPARENT: parents[0], TRACESTATE: ",".join(states)})

@@ -25,7 +25,10 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """Return the first value of the header ``name`` (in lower case), ``None`` when it was not sent."""
-        return next((value for key, value in self.headers if key == name), None)
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,9 +41,10 @@ class Response:
 
 
 Handler = Callable[[Request], Awaitable[Response]]
+_write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def make_json(document: Any, *, status: int = 200, headers: records.Headers = ()) -> Response:
     """Return the answer that carries ``document``; nobody on the way may keep it."""
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    body = _write(document).encode()
     return Response(status, (("content-type", "application/json"), ("cache-control", "no-store"), *headers), body)
