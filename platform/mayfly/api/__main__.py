@@ -6,8 +6,8 @@ import logging
 
 import uvicorn
 
-from mayfly import logs, settings
-from mayfly.api import app, calls, connect, deadline
+from mayfly import deadline, logs, settings
+from mayfly.api import app, calls, connect
 
 log = logging.getLogger("mayfly.api")
 

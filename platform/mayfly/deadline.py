@@ -1,7 +1,7 @@
 """Bound a request's head, in time and in size.
 
-The server library waits for ever for the end of a half-sent head and takes one of any size. Silence and size of a body
-are bounded in ``intake``.
+The server library waits for ever for the end of a half-sent head and takes one of any size. Silence and size of bodies
+are bounded where they are read.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from uvicorn.protocols.http import httptools_impl
 
 HEAD_SECONDS = 10.0
 """Time for the first request's head, counted from the connection, and for each later one from its first byte."""
-MAX_HEAD = 64 * 1024
-"""Bytes of all header names and values; a token has 16 KiB at most."""
-MAX_HEADERS = 100
+MAX_HEAD = 72 * 1024
+"""Bytes of all header names and values; Envoy lets 60 KiB through, and the gateway adds some of its own."""
+MAX_HEADERS = 128
+"""Envoy lets 100 through."""
 
 
 class Deadlined(httptools_impl.HttpToolsProtocol):
