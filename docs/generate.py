@@ -31,6 +31,7 @@ def render_settings() -> str:
         "Builder": settings.BuilderSettings,
         "Gateway": settings.GatewaySettings,
         "Envoy": bootstrap.EnvoySettings,
+        "Eventing": settings.EventingSettings,
         "API": settings.ApiSettings,
     }.items():
         parts.append(f"## {title}\n\n| variable | default | meaning |\n| --- | --- | --- |")

@@ -118,6 +118,7 @@ def test_values_reach_the_processes(monkeypatch):
     given = {
         "events": {
             "hosts": ["events.shop.example"],
+            "tlsSecret": "events-certificate",
             "defaultNamespace": "shop",
             "destinations": {"hosts": [".shop.example"], "networks": ["10.96.0.0/12"]},
             "callbacks": True,
@@ -134,6 +135,7 @@ def test_values_reach_the_processes(monkeypatch):
     assert (eventing.destination_hosts, eventing.result_retention_seconds) == ((".shop.example",), 5400.0)
     assert [str(network) for network in eventing.destination_networks] == ["10.96.0.0/12"]
     assert (gateway.event_hosts, gateway.alias_async) == (("events.shop.example",), True)
+    assert gateway.event_tls_secret == "mayfly-system/events-certificate"
     assert gateway.eventing_service == "mayfly-system/mayfly-eventing:8080"
 
 
@@ -208,6 +210,20 @@ def test_events_are_posted_to_the_gateway(installed):
         port["name"]: port["containerPort"] for port in find_container(installed, "mayfly-gateway", "envoy")["ports"]
     }
     assert ports["internal"] == settings.GatewaySettings().internal_port
+
+
+def test_names_that_the_processes_know_stay_what_they_are():
+    """Another prefix changes neither the Services nor the Lease that the code names."""
+    objects = charts.render("--set=nameOverride=other")
+    for service in (names.EVENTS_SERVICE, names.EVENTING):
+        charts.find(objects, "Service", service)
+    assert find_rules(objects, "Role", "other-eventing")[1][-1] == names.EVENTING
+    env = find_env(objects, "other-gateway", "control")
+    assert env["MAYFLY_EVENTING_SERVICE"] == f"mayfly-system/{names.EVENTING}:8080"
+    assert (
+        find_env(objects, "other-api", "api")["MAYFLY_EVENTING_URL"]
+        == f"http://{names.EVENTING}.mayfly-system.svc:8080"
+    )
 
 
 def test_who_holds_the_internal_token(installed):
