@@ -30,6 +30,10 @@ class Target:
     """``scaling.concurrency``; 0 sets no limit."""
     max_instances: int = 20
     """``scaling.max``; 0 sets no limit."""
+    min_instances: int = 0
+    """``scaling.min``."""
+    idle_seconds: float = 30.0
+    """``scaling.idle``: instances beyond ``min_instances`` live so long without work."""
     dead_letter_seconds: float = 336 * 3600.0
     dead_letter_sink: trigger.Destination | None = None
     on_success: trigger.Destination | None = None
@@ -70,6 +74,8 @@ def parse_target(manifest: Mapping[str, Any]) -> Target | None:
         concurrency=delivery.concurrency,
         instance_concurrency=spec.scaling.concurrency,
         max_instances=spec.scaling.max,
+        min_instances=spec.scaling.min,
+        idle_seconds=duration.parse_duration(spec.scaling.idle),
         dead_letter_seconds=duration.parse_duration(delivery.dead_letter.retention),
         dead_letter_sink=delivery.dead_letter.sink,
         on_success=delivery.on_success,
@@ -80,6 +86,11 @@ def parse_target(manifest: Mapping[str, Any]) -> Target | None:
         created=_read_instant(metadata.get("creationTimestamp")),
         problems=tuple(map(str, found.problems)),
     )
+
+
+def make_host(namespace: str, name: str) -> str:
+    """Return the name inside the cluster of a Function, or of one of its revisions."""
+    return f"{name}.{namespace}.svc.cluster.local"
 
 
 def check_triggers(several: tuple[trigger.Trigger, ...]) -> tuple[str, ...]:
