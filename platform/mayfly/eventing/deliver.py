@@ -95,8 +95,10 @@ class Carrier:
         post: Post,
         figures: metrics.Figures,
         clock: Callable[[], float],
+        on_dead: Callable[[records.Queue, str], None],
     ) -> None:
-        """``clock`` gives POSIX seconds."""
+        """``clock`` gives POSIX seconds; ``on_dead`` is told of what was given up, and the reason."""
+        self._on_dead = on_dead
         self._store = store
         self._known = known
         self._post = post
@@ -195,6 +197,7 @@ class Carrier:
         queue = {"namespace": one.namespace, "function": one.function}
         if isinstance(came, records.Dead):
             self._figures.ended(**queue, outcome="dead", reason=came.reason)
+            self._on_dead((one.namespace, one.function), came.reason)
             log.warning("given up", extra=_name(one, reason=came.reason, detail=came.detail))
         elif settlement.attempt is not None:
             done = isinstance(came, records.Delivered)

@@ -64,11 +64,13 @@ class Dispatcher:
         connections: int,
         clock: Callable[[], float] = time.time,
         times: Times = TIMES,
+        on_dead: Callable[[records.Queue, str], None] = lambda _queue, _reason: None,
     ) -> None:
         """``worker`` holds the leases: what another process of that name still holds lapses at the start.
 
         ``me`` is this replica among ``members``, which gives those that are alive; ``connections`` is how many
-        deliveries there may be at a time. ``known`` must be complete before ``run``: what it does not know is gone.
+        deliveries there may be at a time. ``on_dead`` is told of what was given up, and the reason. ``known`` must be
+        complete before ``run``: what it does not know is gone.
         """
         self._store = store
         self._known = known
@@ -79,7 +81,9 @@ class Dispatcher:
         shares = share.Shares(me)
         self._tenure = tenure.Tenure(store=store, known=known, shares=shares, members=members)
         self._slots = slots.Slots(known=known, connections=connections, shares=shares, clock=clock)
-        self._carrier = deliver.Carrier(store=store, known=known, post=post, figures=figures, clock=clock)
+        self._carrier = deliver.Carrier(
+            store=store, known=known, post=post, figures=figures, clock=clock, on_dead=on_dead
+        )
         self._under_way: dict[str, deliver.Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._bell = waking.Bell()

@@ -12,17 +12,16 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 class Members:
-    """The ready pods of ``service`` in ``namespace``; ``me`` is the pod that asks.
+    """The ready pods of ``service`` in ``namespace``.
 
-    Whoever is not among them, because it was not seen yet or is not ready, counts itself alone: it shares with nobody
-    who shares with it.
+    Whoever is not among them, because it was not seen yet, is not ready or is about to end, has no share: the others
+    divide everything among themselves, and it must not take a second time what they take.
     """
 
     def __init__(
-        self, cluster: client.Cluster, *, namespace: str, service: str, me: str, timing: watch.Timing | None = None
+        self, cluster: client.Cluster, *, namespace: str, service: str, timing: watch.Timing | None = None
     ) -> None:
-        self._me = me
-        self._names: tuple[str, ...] = (me,)
+        self._names: tuple[str, ...] = ()
         self._slices = watch.Cache(
             cluster,
             kinds.ENDPOINTSLICE,
@@ -41,8 +40,7 @@ class Members:
         return self._names
 
     def _note(self, _key: watch.Key, _before: watch.Object | None, _after: watch.Object | None) -> None:
-        found = find_ready(self._slices.list())
-        self._names = found if self._me in found else (self._me,)
+        self._names = find_ready(self._slices.list())
 
 
 def find_ready(slices: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

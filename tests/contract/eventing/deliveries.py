@@ -181,6 +181,7 @@ class World:
         url: str | None = None,
         connections: int = 64,
         times: dispatch.Times = dispatch.TIMES,
+        on_dead: Callable[[records.Queue, str], None] = lambda _queue, _reason: None,
         **options: Any,
     ) -> AsyncIterator[dispatch.Dispatcher]:
         """Deliver until the end of the block, then stop as a process is stopped."""
@@ -203,6 +204,7 @@ class World:
                 members=members or (lambda: (worker,)),
                 connections=connections,
                 times=times,
+                on_dead=on_dead,
             )
             running = asyncio.create_task(one.run())
             try:

@@ -60,11 +60,13 @@ async def test_fault_7_a_dead_letter_and_its_redrive(world):
     world.put("mail", delivery={"retries": 2, "backoff": PROMPT})
     world.functions.answer("mail", 500, body=b"out of stamps")
     identity = await world.call("mail")
-    async with world.dispatching():
+    told = []
+    async with world.dispatching(on_dead=lambda queue, reason: told.append((queue, reason))):
         dead = await world.settled(identity)
         assert (dead.state, dead.reason, dead.status, dead.attempts) == (S.DEAD, "RetriesExhausted", 500, 3)
         assert dead.detail == "Attempt 3 of 3 failed: status 500: out of stamps"
         assert (await world.store.conservation()).books.dead == 1
+        assert told == [(("shop", "mail"), "RetriesExhausted")]
         world.functions.answer("mail", 200)
         now = time.time()
         await world.store.redrive(namespace="shop", invocation_id=identity, now=now, expires=now + 60)
