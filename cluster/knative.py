@@ -29,7 +29,7 @@ def directory(places: layout.Layout) -> Path:
 def build(places: layout.Layout) -> None:
     """Build the images and keep them."""
     core = programs.find_module(places, _SET, "knative.dev/serving") / "config" / "core"
-    ko.build(places, _SET, manifests=core, change=shrink_requests)
+    ko.build(places, _SET, manifests=[core], change=shrink_requests)
 
 
 def shrink_requests(manifests: str) -> str:
@@ -38,7 +38,7 @@ def shrink_requests(manifests: str) -> str:
     >>> shrink_requests("requests:\n    cpu: 300m\n    memory: 60Mi")
     'requests:\n    cpu: 20m\n    memory: 60Mi'
     """
-    return re.sub(r"(requests:\s+cpu: )\d+m", r"\g<1>20m", manifests)
+    return re.sub(r"(requests:\s+(?:#.*\s+)*cpu: )\d+m", r"\g<1>20m", manifests)
 
 
 def apply_types(places: layout.Layout) -> None:

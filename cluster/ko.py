@@ -6,7 +6,7 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cluster import commands, images, layout, oci, programs, small_images, toolchain
@@ -22,9 +22,12 @@ def directory(places: layout.Layout, set_name: str) -> Path:
     return places.cache / "images" / f"{set_name}-{key}"
 
 
-def build(places: layout.Layout, set_name: str, *, manifests: Path, change: Callable[[str], str] = str) -> None:
+def build(
+    places: layout.Layout, set_name: str, *, manifests: Sequence[Path], change: Callable[[str], str] = str
+) -> None:
     """Build with the modules of the set, push to the registry, and keep all of it whole or not at all.
 
+    manifests: files, and directories with all below them; their order is kept.
     change: is applied to the text of the manifests that are kept.
     """
     final = directory(places, set_name)
@@ -68,16 +71,17 @@ def push(places: layout.Layout, set_name: str) -> None:
 
 def find_images(manifests: str, *, registry: str, repository: str) -> dict[str, str]:
     """Return the images of resolved manifests: program -> reference with digest. Pure."""
-    pattern = rf"{re.escape(registry)}/{repository}/([a-z-]+)@sha256:[0-9a-f]{{64}}"
+    pattern = rf"{re.escape(registry)}/{repository}/([a-z_-]+)@sha256:[0-9a-f]{{64}}"
     return {match[1]: match[0] for match in re.finditer(pattern, manifests)}
 
 
-def _resolve(places: layout.Layout, set_name: str, *, manifests: Path, output: Path) -> str:
+def _resolve(places: layout.Layout, set_name: str, *, manifests: Sequence[Path], output: Path) -> str:
     """Have ko build and push; return the manifests with digests."""
     flags = ("--base-import-paths", "--sbom=none", "--platform=linux/amd64", "--insecure-registry", "--jobs=2")
     words: list[str | Path] = [programs.path(places, "tools", "ko"), "resolve", *flags]
+    files = [word for path in manifests for word in ("-f", path)]
     commands.run(
-        [*words, "-R", "-f", manifests],
+        [*words, "-R", *files],
         log=places.logs / f"build-{set_name}.log",
         cwd=places.modules / set_name,
         stdout=output,

@@ -45,7 +45,7 @@ def make_steps(places: layout.Layout) -> list[steps.Step]:
             run=lambda: ko.build(
                 places,
                 _SET,
-                manifests=programs.find_module(places, _SET, module) / "config",
+                manifests=[programs.find_module(places, _SET, module) / "config"],
                 change=lambda text: use_envoy(text, image=images.reference(places, _ENVOY)),
             ),
             done=lambda: ko.directory(places, _SET).is_dir(),

@@ -64,14 +64,18 @@ def test_a_failed_write_leaves_nothing(tmp_path):
 def test_images_are_found_by_registry():
     """Only references with a digest in our registry count."""
     digest = "sha256:" + "a" * 64
-    text = f"image: r:5000/knative/queue@{digest}\nimage: other/knative/queue@{digest}\nimage: r:5000/knative/webhook:1"
-    assert ko.find_images(text, registry="r:5000", repository="knative") == {"queue": f"r:5000/knative/queue@{digest}"}
+    text = (
+        f"image: r:5000/knative/my_queue@{digest}\nimage: other/knative/queue@{digest}\nimage: r:5000/knative/webhook:1"
+    )
+    found = {"my_queue": f"r:5000/knative/my_queue@{digest}"}
+    assert ko.find_images(text, registry="r:5000", repository="knative") == found
 
 
 def test_requests_shrink_and_limits_stay():
     """A small machine keeps room for functions; what a pod may use at most is left."""
-    text = "requests:\n  cpu: 300m\n  memory: 60Mi\nlimits:\n  cpu: 3000m\n"
-    assert knative.shrink_requests(text) == "requests:\n  cpu: 20m\n  memory: 60Mi\nlimits:\n  cpu: 3000m\n"
+    text = "requests:\n  {}cpu: {}m\n  memory: 60Mi\nlimits:\n  cpu: 3000m\n"
+    for comment in ("", "# taken from serving.\n  "):
+        assert knative.shrink_requests(text.format(comment, 300)) == text.format(comment, 20)
 
 
 def test_kourier_runs_our_envoy_and_asks_for_no_load_balancer():
