@@ -1,4 +1,4 @@
-"""`python3 -m cluster up|down|status|enter|kourier`."""
+"""`python3 -m cluster up|down|status|enter|kourier|eventing`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from types import FrameType
 from cluster import (
     environment,
     errors,
+    eventing,
     existing,
     kind,
     kourier,
@@ -36,7 +37,8 @@ up      bring cluster and Mayfly up, or find that they are; writes .cluster/env 
 down    take it away; built programs and images stay in the cache
 status  show what runs
 enter   run a command inside the local cluster's node: python3 -m cluster enter -- ip address
-kourier add Kourier to the running local cluster, to compare with
+kourier add Kourier to the running local cluster, to compare with; --remove takes it off
+eventing add Knative Eventing to it, whose events Functions can take; --remove takes it off
 
 MAYFLY_CLUSTER=existing|kind|local forces a kind of cluster; a KUBECONFIG of yours (with REGISTRY) is used as it is.
 """
@@ -59,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             kourier.remove(places, report=report)
         elif options.command == "kourier":
             report.say(f"Kourier answers at {kourier.install(places, report=report)}")
+        elif options.command == "eventing":
+            change = eventing.remove if options.remove else eventing.install
+            change(places, report=report)
         else:
             enter(places, options.words)
     except KeyboardInterrupt:
@@ -133,9 +138,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=("up", "down", "status", "enter", "kourier"))
+    parser.add_argument("command", choices=("up", "down", "status", "enter", "kourier", "eventing"))
     parser.add_argument("--bare", action="store_true", help="up: stop before Mayfly is installed")
-    parser.add_argument("--remove", action="store_true", help="kourier: take it off the cluster again")
+    parser.add_argument("--remove", action="store_true", help="kourier, eventing: take it off the cluster again")
     parser.add_argument("words", nargs="*", help="the command to enter with, after --")
     return parser.parse_args(arguments)
 

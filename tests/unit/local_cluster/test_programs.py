@@ -34,7 +34,7 @@ def test_the_key_is_a_short_file_name():
     assert re.fullmatch("[0-9a-f]{16}", programs.make_key(**PARTS))
 
 
-@pytest.mark.parametrize("name", ["kubernetes", "etcd", "knative", "tools", "kind"])
+@pytest.mark.parametrize("name", ["kubernetes", "etcd", "knative", "kourier", "eventing", "tools", "kind"])
 def test_each_set_is_pinned(name):
     """Every set has a go.mod that lists its tools and a go.sum."""
     module = layout.find_layout().modules / name
