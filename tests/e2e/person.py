@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +79,18 @@ class User:
         """Return one condition of a Function; empty when it is not there yet."""
         conditions = self.get("fn", name).get("status", {}).get("conditions", [])
         return next((condition for condition in conditions if condition["type"] == kind), {})
+
+
+@contextlib.contextmanager
+def make_user(cluster_env: dict[str, str]) -> Iterator[User]:
+    """Give a user in a fresh namespace that enforces the restricted Pod Security Standard."""
+    namespace = f"e2e-{uuid.uuid4().hex[:8]}"
+    env = {**os.environ, **cluster_env, "NO_COLOR": "1"}
+    person = User(namespace, env, cluster_env["GATEWAY_URL"])
+    person.kubectl("create", "namespace", namespace)
+    person.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    yield person
+    person.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def wait_until(check: Callable[[], Any], seconds: float, what: str) -> Any:
