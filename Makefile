@@ -39,7 +39,10 @@ postgres: ## PostgreSQL's programs, for the tests of the store
 	@requirements/postgres
 
 e2e: .venv/.ready ## the whole platform on the cluster
-	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -q
+	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m "not interop" -q
+
+interop: .venv/.ready ## Knative Eventing's own controllers deliver to Functions (builds them the first time)
+	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m interop -q
 
 conformance: .venv/.ready ## Knative's own ingress conformance suite against the installed gateway
 	@$(WITH_CLUSTER) $(BIN)/python -m tests.conformance
@@ -81,4 +84,4 @@ chart: .venv/.ready ## helm lint and schema validation of the rendered chart
 image: .venv/.ready ## build the platform's image with our own image rooms and push it to $REGISTRY
 	@$(WITH_CLUSTER) $(BIN)/python -m mayfly.build.platform_image --registry "$$REGISTRY/mayfly" --insecure
 
-.PHONY: help venv up down status test unit contract postgres e2e conformance bench check fmt fmt-check lint types layers generate generated crd lock chart image
+.PHONY: help venv up down status test unit contract postgres e2e interop conformance bench check fmt fmt-check lint types layers generate generated crd lock chart image
