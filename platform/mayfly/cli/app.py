@@ -19,9 +19,29 @@ COMMANDS = {
     "invoke": "Call a function through the gateway and print its answer.",
     "logs": "Print or follow the log of a function's instances.",
     "delete": "Delete functions and all that was made for them.",
+    "events send": "Send an event to every function that wants it.",
+    "events tail": "Print the newest invocations, a line each.",
+    "invocations list": "List events and calls on their way, and what became of them.",
+    "invocations get": "Show one invocation with its attempts.",
+    "invocations result": "Print what the function answered.",
+    "invocations logs": "Print what the instances wrote while they worked on an invocation.",
+    "invocations cancel": "Give up what waits or is under way.",
+    "invocations redrive": "Have a dead invocation wait again.",
+    "invocations replay": "Send the message of a settled invocation once more.",
+    "dlq list": "List dead letters: what was given up, and why.",
+    "dlq show": "Show a dead letter with its attempts and its message.",
+    "dlq redrive": "Have dead letters wait again.",
+    "dlq purge": "Delete dead letters for good.",
     "version": "Print the versions of the command and of the platform.",
 }
-"""Name -> first line of its help; each is the callable ``run`` of ``mayfly.cli.commands.NAME_command``."""
+"""Name -> first line of its help; each is the callable ``run`` of ``mayfly.cli.commands.NAME_command``. Two words are a
+group and its command."""
+
+GROUPS = {
+    "events": "Send events and watch what they cause.",
+    "invocations": "Read and steer deliveries of events and asynchronous calls.",
+    "dlq": "Look after what could not be delivered.",
+}
 
 HELP = """Functions on Kubernetes: from a folder to a URL.
 
@@ -33,18 +53,22 @@ HELP = """Functions on Kubernetes: from a folder to a URL.
 
 
 class Lazy(core.TyperCommand):
-    """Stand for a command until it is called."""
+    """Stand for a command until it is called; ``key`` is its name in ``COMMANDS``."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key.rpartition(" ")[2], help=COMMANDS[key], rich_markup_mode=None)
+        self.key = key
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Load the command and hand over to it."""
-        return load(str(self.name)).make_context(info_name, args, parent, **extra)
+        return load(self.key).make_context(info_name, args, parent, **extra)
 
 
-def load(name: str) -> core.TyperCommand:
-    """Return the command ``name`` as its module defines it."""
-    module = importlib.import_module(f"mayfly.cli.commands.{name}_command")
+def load(key: str) -> core.TyperCommand:
+    """Return the command ``key`` as its module defines it."""
+    module = importlib.import_module(f"mayfly.cli.commands.{key.replace(' ', '_')}_command")
     single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    single.command(name, help=module.run.__doc__, no_args_is_help=False)(module.run)
+    single.command(key.rpartition(" ")[2], help=module.run.__doc__, no_args_is_help=False)(module.run)
     command = main.get_command(single)
     assert isinstance(command, core.TyperCommand)
     return command
@@ -65,7 +89,10 @@ def set_defaults(
         "output": None if output is options.Format.TABLE else output.value,
     }
     known = {name: value for name, value in given.items() if value is not None}
-    context.default_map = dict.fromkeys(COMMANDS, known)
+    context.default_map = {}
+    for key in COMMANDS:
+        group, _, name = key.rpartition(" ")
+        (context.default_map.setdefault(group, {}) if group else context.default_map)[name] = known
 
 
 def make_command() -> core.TyperGroup:
@@ -78,10 +105,21 @@ def make_command() -> core.TyperGroup:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     tree.callback()(set_defaults)
-    group = main.get_command(tree)
+    top = main.get_command(tree)
+    assert isinstance(top, core.TyperGroup)
+    for key in COMMANDS:
+        group, _, _ = key.rpartition(" ")
+        (_find_group(top, group) if group else top).add_command(Lazy(key))
+    return top
+
+
+def _find_group(top: core.TyperGroup, name: str) -> core.TyperGroup:
+    """Return the group ``name``, made when its first command asks for it."""
+    if name not in top.commands:
+        made = core.TyperGroup(name=name, help=GROUPS[name], rich_markup_mode=None, no_args_is_help=True)
+        top.add_command(made)
+    group = top.commands[name]
     assert isinstance(group, core.TyperGroup)
-    for name, summary in COMMANDS.items():
-        group.add_command(Lazy(name, help=summary, rich_markup_mode=None))
     return group
 
 

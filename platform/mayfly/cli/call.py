@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import datetime as dt
 import json
 import pathlib
 import sys
 import time
 import uuid
-from urllib import parse
 
-import aiohttp
-
-from mayfly import errors
-from mayfly.cli import deployment, exits, gateway, session, talk
+from mayfly.cli import exchange, exits, session
 
 SOURCE = "/mayfly/cli"
 """``source`` of the CloudEvents that the command makes."""
-_REFUSED = 400
+CALL_HEADERS = frozenset({"content-type", "idempotency-key", "prefer"})
+"""Headers, in lower case, that belong to a call and not to who calls."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """One HTTP request to a function; ``body`` is ``None`` for none."""
-
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes | None
-
-
-def make_request(*, data: str | None, method: str | None, headers: list[str], path: str, event: str | None) -> Request:
+def make_request(
+    *, data: str | None, method: str | None, headers: list[str], path: str, event: str | None
+) -> exchange.Request:
     """Return the request that the options describe.
 
     Raises:
@@ -47,7 +35,7 @@ def make_request(*, data: str | None, method: str | None, headers: list[str], pa
     made = [(name, value) for name, value in defaults.items() if name.lower() not in named]
     sends = body is not None or event is not None
     full = path if path.startswith("/") else f"/{path}"
-    return Request((method or ("POST" if sends else "GET")).upper(), full, tuple(given + made), body)
+    return exchange.Request((method or ("POST" if sends else "GET")).upper(), full, tuple(given + made), body)
 
 
 def _read_body(data: str | None) -> bytes | None:
@@ -92,7 +80,7 @@ def guess_media_type(body: bytes) -> str:
     return "application/json"
 
 
-async def invoke(target: session.Target, name: str, request: Request, *, include: bool, seconds: float) -> int:
+async def invoke(target: session.Target, name: str, request: exchange.Request, *, include: bool, seconds: float) -> int:
     """Send ``request`` to the function ``name``, copy the answer to stdout and return the exit code.
 
     Raises:
@@ -100,54 +88,11 @@ async def invoke(target: session.Target, name: str, request: Request, *, include
         exits.TimedOut: no whole answer within ``seconds``.
         errors.Unreachable: the gateway did not answer.
     """
-    async with session.connect(target) as current:
-        function = await current.get_function(name)
-        url = (function.get("status") or {}).get("url")
-        if not url:
-            raise exits.Failed(f"{name} has no URL yet; see what it waits for: mayfly get {name}")
-        if deployment.is_cluster_local(url):
-            raise exits.Failed(
-                f"{name} is cluster-local: {url} answers inside the cluster alone; deploy it with --visibility public"
-            )
-        base = await gateway.find_gateway(current, kubeconfig=target.kubeconfig)
-    host = parse.urlsplit(url).netloc
+    place = await exchange.find_place(target, name)
     try:
         async with asyncio.timeout(seconds):
-            return await _exchange(base, host, request, name=name, include=include)
+            began = time.perf_counter()
+            async with exchange.send(place, request) as response:
+                return await exchange.copy(response, name=name, include=include, began=began)
     except TimeoutError:
         raise exits.TimedOut(f"{name} gave no whole answer within {seconds:g} s; --timeout waits longer") from None
-
-
-async def _exchange(base: str, host: str, request: Request, *, name: str, include: bool) -> int:
-    headers = [*request.headers, ("Host", host)]
-    skipped = [field for field in ("Accept", "Content-Type") if field not in {name for name, _ in headers}]
-    began = time.perf_counter()
-    try:
-        async with (
-            aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=None), auto_decompress=True, skip_auto_headers=skipped
-            ) as caller,
-            caller.request(
-                request.method, base + request.path, headers=headers, data=request.body, allow_redirects=False
-            ) as response,
-        ):
-            first = time.perf_counter() - began
-            if include:
-                talk.say("".join(f"{field}: {value}\n" for field, value in response.headers.items()))
-            last = b"\n"
-            async for last in response.content.iter_any():
-                sys.stdout.buffer.write(last)
-                sys.stdout.buffer.flush()
-            status, reason = response.status, response.reason
-    except (aiohttp.ClientError, OSError) as error:
-        raise errors.Unreachable(f"the gateway at {base} did not answer: {error or type(error).__name__}") from error
-    whole = time.perf_counter() - began
-    if sys.stdout.isatty() and not last.endswith(b"\n"):
-        talk.say("")  # the cursor stands behind the body
-    identity = response.headers.get("X-Request-Id")
-    shown = f"HTTP {status} {reason or ''}".rstrip() + f" in {whole * 1000:.0f} ms (first byte {first * 1000:.0f} ms)"
-    talk.say(talk.paint(shown + (f", request {identity}" if identity else ""), "dim" if status < _REFUSED else "red"))
-    if status < _REFUSED:
-        return exits.OK
-    talk.say(f"its log: mayfly logs {name}")
-    return exits.FUNCTION_ERROR

@@ -11,7 +11,7 @@ from typing import Any
 from urllib import parse
 
 from mayfly import errors
-from mayfly.cli import board, exits, follow, gateway, manifest, options, pack, session, talk, upload, view
+from mayfly.cli import board, exits, follow, gateway, manifest, options, pack, rest, session, talk, upload, view
 from mayfly.cluster import kinds
 from mayfly.model import duration
 
@@ -40,7 +40,7 @@ class Plan:
     wait_seconds: float | None
     dry_run: DryRun
     output: options.Format
-    door: upload.Door
+    door: rest.Door
     kubeconfig: pathlib.Path | None
 
 

@@ -9,7 +9,7 @@ OK = 0
 FAILURE = 1
 USAGE = 2
 FUNCTION_ERROR = 22
-"""The function was reached and answered 400 or above; the number is curl's for the same."""
+"""The function was reached and answered 400 or above, or was given up; the number is curl's for the same."""
 TIMEOUT = 124
 """The number of coreutils' timeout."""
 INTERRUPTED = 130

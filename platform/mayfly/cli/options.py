@@ -11,6 +11,16 @@ import typer
 from mayfly.cli import completion
 
 
+class State(StrEnum):
+    """Where an invocation stands; a test proves that these are the store's words."""
+
+    WAITING = "waiting"
+    LEASED = "leased"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
 class Format(StrEnum):
     """How objects are printed."""
 
@@ -63,4 +73,9 @@ Token = Annotated[
         help="Bearer token for the REST API. Default: the kubeconfig's, else a short-lived one.",
         show_envvar=True,
     ),
+]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the invocation.", show_default=False)]
+OfFunction = Annotated[
+    str | None,
+    typer.Option("--function", metavar="NAME", help="Of this function only.", autocompletion=completion.complete_names),
 ]

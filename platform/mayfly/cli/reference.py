@@ -11,8 +11,8 @@ from mayfly.cli import app, exits
 _WIDTH = 100
 INTRODUCTION = """\
 Generated from the command's own help. It works with your kubeconfig and your rights, like kubectl; only uploads of
-source go to Mayfly's REST API. Data goes to stdout, everything else to stderr; colours and moving parts only to a
-terminal, and not with `NO_COLOR`. Also callable as `kubectl mayfly`.
+source, events and invocations go through Mayfly's REST API. Data goes to stdout, everything else to stderr; colours and
+moving parts only to a terminal, and not with `NO_COLOR`. Also callable as `kubectl mayfly`.
 """
 
 
@@ -27,11 +27,19 @@ def render_reference() -> str:
         INTRODUCTION,
         _render_block("mayfly", group.get_help(top)),
     ]
-    for name in app.COMMANDS:
-        command = app.load(name)
-        context = typer.Context(command, info_name=name, parent=top, terminal_width=_WIDTH, max_content_width=_WIDTH)
-        parts.append(_render_block(f"mayfly {name}", command.get_help(context)))
+    groups: dict[str, Any] = {"": top}
+    for key in app.COMMANDS:
+        family, _, name = key.rpartition(" ")
+        if family not in groups:
+            groups[family] = _make_context(group.commands[family], family, top)
+            parts.append(_render_block(f"mayfly {family}", groups[family].get_help()))
+        context = _make_context(app.load(key), name, groups[family])
+        parts.append(_render_block(f"mayfly {key}", context.get_help()))
     return "\n".join([*parts, *_render_codes(), *_render_variables()])
+
+
+def _make_context(command: Any, name: str, parent: Any) -> Any:
+    return typer.Context(command, info_name=name, parent=parent, terminal_width=_WIDTH, max_content_width=_WIDTH)
 
 
 def _render_block(title: str, text: str) -> str:
@@ -44,7 +52,7 @@ def _render_codes() -> list[str]:
         exits.OK: "it is done",
         exits.FAILURE: "it failed; stderr says why",
         exits.USAGE: "the command line, the folder or the manifest cannot be worked with",
-        exits.FUNCTION_ERROR: "`invoke`: the function answered 400 or above",
+        exits.FUNCTION_ERROR: "`invoke`, `invocations result`: the answer was 400 or above, or it was given up",
         exits.TIMEOUT: "it took longer than asked for",
         exits.INTERRUPTED: "interrupted with Ctrl-C",
     }
@@ -59,7 +67,7 @@ def _render_variables() -> list[str]:
     rows = {
         "KUBECONFIG": "kubeconfig files, as for kubectl",
         "GATEWAY_URL": "base URL of the gateway for `invoke`, where its address cannot be found",
-        "MAYFLY_API_URL": "base URL of the REST API for uploads; default: through the Kubernetes API server",
+        "MAYFLY_API_URL": "base URL of the REST API; default: through the Kubernetes API server",
         "MAYFLY_TOKEN": "bearer token for the REST API",
         "MAYFLY_SYSTEM_NAMESPACE": "namespace of the platform; default: `mayfly-system`",
         "MAYFLY_DEBUG": "`1` shows the traceback of an error",

@@ -40,7 +40,7 @@ class Management:
         *,
         store: interface.Store,
         known: known.Known,
-        abandon: Callable[[str], None],
+        abandon: Callable[[str], object],
         clock: Callable[[], float],
     ) -> None:
         """``abandon`` is told the id of what was cancelled, so that an attempt under way can be given up at once."""

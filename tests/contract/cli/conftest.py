@@ -1,4 +1,4 @@
-"""The command against the real API server and a REST API of its own process, in a fresh namespace."""
+"""The command against the real API server, a REST API of its own process and a real store, in a fresh namespace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 
 from mayfly.cli import __main__ as entry
 from mayfly.cluster import client, kinds
-from tests.contract.api.conftest import start
+from tests.contract.api.conftest import serve_eventing, start
+from tests.contract.eventing import world as worlds
 
 
 @dataclass
@@ -44,10 +45,22 @@ class Shell:
 
 
 @pytest.fixture(scope="session")
-def api(cluster_env: dict[str, str]) -> Iterator[str]:
+def eventing(cluster_env: dict[str, str], tmp_path_factory) -> Iterator[tuple[worlds.World, dict[str, str]]]:
+    with serve_eventing(tmp_path_factory.mktemp("eventing"), cluster_env["KUBECONFIG"]) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def invocations(eventing) -> worlds.World:
+    """The process that keeps invocations, with its store."""
+    return eventing[0]
+
+
+@pytest.fixture(scope="session")
+def api(cluster_env: dict[str, str], eventing) -> Iterator[str]:
     """Base URL of a REST API."""
     env = {**os.environ, "KUBECONFIG": cluster_env["KUBECONFIG"]}
-    process, base = start(env, registry=f"{cluster_env['REGISTRY']}/mayfly", registry_insecure="true")
+    process, base = start(env, registry=f"{cluster_env['REGISTRY']}/mayfly", registry_insecure="true", **eventing[1])
     yield base
     process.terminate()
     process.wait(30)

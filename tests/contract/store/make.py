@@ -56,13 +56,16 @@ async def kill(store, **changes) -> str:
 
 async def bring(store, state: str, **changes) -> str:
     """Return the id of an invocation that stands in ``state``; what waits besides must not be due yet."""
-    identity = await accept_one(store, **changes)
+    now = changes.get("now", NOW)
+    one = make_invocation(**changes)
+    await store.accept([one], now=now)
+    identity = one.id
     if state == "waiting":
         return identity
     if state == "cancelled":
         await store.cancel(namespace=changes.get("namespace", "shop"), invocation_id=identity, now=NOW)
         return identity
-    leases = await claim(store, now=changes.get("due", changes.get("now", NOW)))
+    leases = await claim(store, now=max(one.due, now))
     lease = next(one for one in leases if one.invocation.id == identity)
     if state == "delivered":
         result = records.Result(200, (("content-type", "text/plain"),), b"done")

@@ -50,7 +50,19 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout, done.stdout
-    assert all(name in done.stdout for name in app.COMMANDS)
+    assert all(f"\n  {name.partition(' ')[0]} " in done.stdout for name in app.COMMANDS)
+
+
+@pytest.mark.parametrize("group", app.GROUPS)
+def test_a_group_lists_its_commands(group, capsys):
+    assert entry.run([group, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert app.GROUPS[group] in out
+    assert all(f"\n  {key.partition(' ')[2]} " in out for key in app.COMMANDS if key.startswith(f"{group} "))
+
+
+def test_every_group_has_commands_and_a_summary():
+    assert {key.partition(" ")[0] for key in app.COMMANDS if " " in key} == set(app.GROUPS)
 
 
 USAGE = {
@@ -64,6 +76,17 @@ USAGE = {
     "wrong output": (["list", "-o", "xml"], "xml"),
     "wrong duration": (["invoke", "x", "--timeout", "soon"], "--timeout: duration 'soon'"),
     "wrong name": (["new", "Not_A_Name"], "use not-a-name"),
+    "unknown in a group": (["dlq", "lst"], "Did you mean 'list'?"),
+    "wrong state": (["invocations", "list", "--state", "done"], "done"),
+    "wrong since": (["invocations", "list", "--since", "today"], "--since: duration 'today'"),
+    "redrive nothing": (["dlq", "redrive"], "name a function or a dead letter"),
+    "redrive both": (["dlq", "redrive", "mail", "--all"], "name a function or a dead letter"),
+    "purge nothing": (["dlq", "purge"], "name a function"),
+    "purge one": (["dlq", "purge", "019a4c2e-79b0-7cc3-98c4-dc0c0c07398f"], "a single one cannot be"),
+    "wait for nothing": (["invoke", "mail", "--wait"], "--wait goes with --async"),
+    "no event": (["events", "send"], "name a type"),
+    "two events": (["events", "send", "a.b", "--file", "x.json"], "name a type"),
+    "wrong attribute": (["events", "send", "a.b", "--attr", "Priority=1"], "Priority"),
 }
 
 

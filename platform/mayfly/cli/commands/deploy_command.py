@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mayfly.cli import deployment, exits, manifest, options, session, upload
+from mayfly.cli import deployment, exits, manifest, options, rest, session
 
 
 def run(
@@ -86,7 +86,7 @@ def run(
         wait_seconds=deployment.parse_seconds("--wait-timeout", wait_timeout) if wait else None,
         dry_run=dry_run,
         output=output,
-        door=upload.Door(api_url, token),
+        door=rest.Door(api_url, token),
         kubeconfig=kubeconfig,
     )
     asyncio.run(deployment.deploy(session.Target(namespace, context, kubeconfig), plan))

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mayfly.cli import call, deployment, options, session
+from mayfly.cli import call, deployment, exits, options, session
+from mayfly.cli import later as asynchronous
 
 
 def run(
@@ -28,6 +29,10 @@ def run(
         typer.Option("--event", metavar="TYPE", help="Send a CloudEvent of this type with DATA as its data."),
     ] = None,
     include: Annotated[bool, typer.Option("--include", "-i", help="Print the answer's headers to stderr.")] = False,
+    later: Annotated[
+        bool, typer.Option("--async", help="Have it carried out later, with retries; print its id.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="With --async: wait for the answer.")] = False,
     timeout: Annotated[str, typer.Option("--timeout", metavar="DURATION", help="Wait at most so long.")] = "60s",
     namespace: options.Namespace = None,
     context: options.Context = None,
@@ -36,10 +41,17 @@ def run(
     """Call a function through the gateway and print its answer.
 
     The body goes to stdout, status and time to stderr. Exit code 22 when the answer is 400 or above, 124 when none
-    comes in time. GATEWAY_URL names the gateway where its address cannot be found.
+    comes in time. With --async it is delivered until it succeeds or is given up, which `mayfly invocations get` tells.
+    GATEWAY_URL names the gateway where its address cannot be found.
     """
     request = call.make_request(data=data, method=method, headers=header or [], path=path, event=event)
     seconds = deployment.parse_seconds("--timeout", timeout)
     target = session.Target(namespace, context, kubeconfig)
-    code = asyncio.run(call.invoke(target, name, request, include=include, seconds=seconds))
+    if wait and not later:
+        raise exits.WrongUsage("--wait goes with --async; a call without it waits anyhow")
+    if later:
+        work = asynchronous.invoke(target, name, request, include=include, wait=wait, seconds=seconds)
+    else:
+        work = call.invoke(target, name, request, include=include, seconds=seconds)
+    code = asyncio.run(work)
     raise typer.Exit(code)

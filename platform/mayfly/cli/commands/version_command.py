@@ -34,13 +34,13 @@ def run(
 
 
 async def _ask(context: str | None, kubeconfig: options.Kubeconfig, api_url: str | None) -> dict[str, str | None]:
-    from mayfly.cli import session, upload  # noqa: PLC0415  (not needed with --client)
+    from mayfly.cli import rest, session  # noqa: PLC0415  (not needed with --client)
 
     found: dict[str, str | None] = {"server": None, "kubernetes": None}
     try:
         async with session.connect(session.Target(None, context, kubeconfig)) as current:
             found["kubernetes"] = await current.cluster.server_version()
-            found["server"] = await upload.read_version(current, door=upload.Door(api_url))
+            found["server"] = await rest.read_version(current, door=rest.Door(api_url))
     except errors.MayflyError as error:
         talk.say(f"{talk.paint('warning:', 'yellow')} {error}")
     return found
