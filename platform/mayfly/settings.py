@@ -172,6 +172,12 @@ class GatewaySettings(Settings):
     event_hosts: tuple[str, ...] = Field(
         (), description="Public hosts at which events are posted to /events and /events/NAMESPACE. A list in JSON."
     )
+    event_tls_secret: str = Field(
+        "",
+        pattern=r"^(|[a-z0-9-]+/[a-z0-9.-]+)$",
+        description="NAMESPACE/NAME of the Secret (kubernetes.io/tls) with the certificate of these hosts; empty: they"
+        " are not served over TLS.",
+    )
     alias_async: bool = Field(
         False, description="Take asynchronous calls at /async-function/NAME of the alias hosts, as OpenFaaS does."
     )

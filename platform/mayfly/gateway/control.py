@@ -13,7 +13,7 @@ import aiohttp
 
 from mayfly import errors, settings
 from mayfly.cluster import client, kinds, lease, queue, watch
-from mayfly.gateway import health, jwks, probe, publish, snapshot, table, upstreams, vault, xds
+from mayfly.gateway import health, jwks, probe, publish, snapshot, table, tokenfile, upstreams, vault, xds
 from mayfly.model import names
 from mayfly.routing import backends, edge, ingress, observation, trust
 
@@ -36,12 +36,30 @@ def make_edge(config: settings.GatewaySettings) -> edge.Edge:
         relays=config.mode == "edge",
         alias_hosts=config.alias_hosts,
         alias_namespace=config.alias_namespace,
+        eventing=make_eventing(config),
         observation=observation.Observation(
             log=config.access_log,
             log_minimum_status=config.access_log_minimum_status,
             otlp_endpoint=config.otlp_endpoint,
             sampling_percent=config.sampling_percent,
         ),
+    )
+
+
+def make_eventing(config: settings.GatewaySettings) -> edge.Eventing | None:
+    """Return who takes asynchronous calls and events by the settings, ``None`` when nobody does."""
+    if not config.eventing_service:
+        return None
+    name, _, port = config.eventing_service.rpartition(":")
+    namespace, _, service = name.partition("/")
+    secret_namespace, _, secret = config.event_tls_secret.partition("/")
+    return edge.Eventing(
+        namespace=namespace,
+        service=service,
+        port=int(port),
+        hosts=config.event_hosts,
+        secret=(secret_namespace, secret) if secret else None,
+        alias=config.alias_async,
     )
 
 
@@ -64,6 +82,10 @@ async def run(config: settings.GatewaySettings) -> None:
             group.create_task(secrets.run())
         else:
             known.trust.on_want.append(functools.partial(_say_unreadable, known))
+        if place.eventing is not None:
+            shared = tokenfile.TokenFile(config.internal_token_file, on_change=functools.partial(hand_over, known))
+            await shared.read()
+            group.create_task(shared.run())
         issuers = jwks.Reader(known.trust, networks=config.jwks_networks, directory=config.jwks_directory)
         group.create_task(issuers.run())
         for cache in caches:
@@ -92,6 +114,13 @@ async def run(config: settings.GatewaySettings) -> None:
             await election.run(lambda: attention.run(publisher.publish, workers=WORKERS))
         finally:
             await server.stop()
+
+
+async def hand_over(known: table.Table, shared: str) -> None:
+    """Make all routes know the token, a few at a time: there may be thousands, and others wait for their turn."""
+    for key in known.hand_over(shared):
+        known.renew(key)
+        await asyncio.sleep(0)
 
 
 def _say_unreadable(known: table.Table, source: trust.Source, wanted: bool) -> None:

@@ -13,6 +13,7 @@ class Sites:
 
     ``publish`` is called with the name of a scope that may have changed, ``on_finding`` with the ingress of a Function
     whose state may have, and ``find_owner`` tells which ingress claims a scope for itself: it goes before any Function.
+    Hosts that are ``taken`` are the gateway's own.
     """
 
     def __init__(
@@ -21,10 +22,12 @@ class Sites:
         publish: Callable[[str], None],
         on_finding: Callable[[ingress.Key], None],
         find_owner: Callable[[str], ingress.Key | None],
+        taken: frozenset[str] = frozenset(),
     ) -> None:
         self._publish = publish
         self._on_finding = on_finding
         self._find_owner = find_owner
+        self._taken_hosts = taken
         self._shares: dict[str, dict[ingress.Key, sites.Share]] = {}
         self._hosts: dict[ingress.Key, tuple[str, ...]] = {}
         self._made: dict[str, dict[str, wire.Resource]] = {}
@@ -62,6 +65,8 @@ class Sites:
     def finding(self, key: ingress.Key) -> status.Finding | None:
         """Return what is wrong with the hosts of a Function, ``None`` when nothing is."""
         for host in self._hosts.get(key, ()):
+            if host in self._taken_hosts:
+                return _fail("HostTaken", f"host {host!r} is where this gateway takes events; name another")
             owner = self._find_owner(routes.scope_name("internal", host))
             if owner is not None:
                 return _fail("HostTaken", f"host {host!r} is served by ingress {owner}; name another in http.hosts")

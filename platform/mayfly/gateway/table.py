@@ -14,6 +14,7 @@ from mayfly.gateway import trust as held
 from mayfly.routing import (
     alias,
     edge,
+    eventing,
     ingress,
     listeners,
     policy,
@@ -27,6 +28,9 @@ from mayfly.routing import (
 from mayfly.routing import sites as shares
 
 log = logging.getLogger(__name__)
+
+EVENTS = ingress.Key("", "events")
+"""Uses the certificate of the hosts of events; no ingress is called so."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -85,8 +89,13 @@ class Table:
         """The certificates."""
         self.trust = held.Trust(on_change=self._renew_source)
         """What callers are checked against."""
-        self.sites = sites.Sites(publish=self._publish_scope, on_finding=on_finding, find_owner=self._owner)
+        self._event_hosts = frozenset((*place.event_hosts, *place.local_event_hosts))
+        self.sites = sites.Sites(
+            publish=self._publish_scope, on_finding=on_finding, find_owner=self._owner, taken=self._event_hosts
+        )
         """The hosts that Functions name themselves."""
+        self._token = ""
+        """Of the eventing process; without one nothing is handed over to it."""
         self._secure_scopes: set[str] = set()
         self.refusals = 0
         """How often Envoy refused something since the start."""
@@ -118,7 +127,7 @@ class Table:
         self._entries[key] = _Entry(subject, scopes=self._make_scopes(subject, policies), taken=taken)
         self._use(key, before.subject if before else None, subject)
         self._claim(key, before.scopes if before else {}, self._entries[key].scopes)
-        self.sites.put(key, shares.Share(subject, policies))
+        self.sites.put(key, self._make_share(subject, policies))
 
     def drop_ingress(self, key: ingress.Key) -> None:
         """Forget an ingress and what only it used."""
@@ -141,9 +150,11 @@ class Table:
         if entry.refused:
             return status.Finding("RefusedByProxy", f"Envoy refused this route: {entry.refused}", failed=True)
         for name in entry.scopes:
-            owner = self._owner(name)
+            owner, host = self._owner(name), routes.host_of(name)
+            if host in self._event_hosts:
+                text = f"host {host!r} is where this gateway takes events; name another"
+                return status.Finding("HostTaken", text, failed=True)
             if owner != key:
-                host = routes.host_of(name)
                 text = f"host {host!r} is served by the older ingress {owner}; remove the host from one of the two"
                 return status.Finding("HostTaken", text, failed=True)
         return self._certificate_finding(entry.subject)
@@ -183,6 +194,46 @@ class Table:
     def size(self) -> int:
         """Return how many ingresses are held."""
         return len(self._entries)
+
+    # The eventing process
+
+    def hand_over(self, token: str) -> list[ingress.Key]:
+        """Hand asynchronous calls and events over to the process that knows ``token``; with an empty one, no longer.
+
+        Returns whose routes are to be made anew for that (``renew``), since they are many.
+        """
+        place = self._place
+        if place.eventing is None or token == self._token:
+            return []
+        self._token = token
+        who = place.eventing
+        self.upstreams.hand_over(ingress.Backend(who.namespace, who.service, who.port), token=token)
+        for name, scope in eventing.make_scopes(place).items():
+            if token:
+                self._resources.put(scope)
+            else:
+                self._resources.remove(wire.SCOPES, name)
+        secret = self._event_secret
+        if secret is not None:
+            self._use_secrets(EVENTS, after={secret})
+            self._promise_listener()
+        return list(self._entries)
+
+    def renew(self, key: ingress.Key) -> None:
+        """Make the routes of an ingress anew, of which something else than itself changed."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        policies = self._make_policies(entry.subject)
+        entry.scopes = self._make_scopes(entry.subject, policies)
+        self._show(key)
+        self.sites.put(key, self._make_share(entry.subject, policies))
+
+    @property
+    def _event_secret(self) -> ingress.SecretName | None:
+        """Return the Secret of the certificate of the hosts of events, ``None`` when they are not served over TLS."""
+        given = self._place.eventing.secret if self._place.eventing else None
+        return ingress.SecretName(*given) if given and self._place.secure_port is not None else None
 
     # What Envoy says
 
@@ -266,6 +317,8 @@ class Table:
             self._on_finding(other)
 
     def _publish_scope(self, name: str) -> None:
+        if routes.host_of(name) in self._event_hosts:
+            return
         owner = self._owner(name)
         resource = self.sites.get(name) if owner is None else self._entries[owner].effective(name)
         if resource is None:
@@ -289,10 +342,13 @@ class Table:
             secret = self.sites.secret(host) if owner is None else self._entries[owner].certificates.get(host)
             if secret is not None and self.keys.is_sound(secret):
                 found[host] = secret
+        shown = self._event_secret
+        if shown is not None and self._token and self.keys.is_sound(shown):
+            found |= dict.fromkeys(self._place.event_hosts, shown)
         return listeners.make_secure_listener(self._place, found)
 
     def _find_for_secret(self, secret: ingress.SecretName) -> None:
-        for key in self._secrets.users(secret):
+        for key in self._secrets.users(secret) - {EVENTS}:
             self._on_finding(key)
 
     def _owner(self, name: str) -> ingress.Key | None:
@@ -310,7 +366,12 @@ class Table:
             self.upstreams.add(backend)
         for backend in turn.ended:
             self.upstreams.drop(backend)
-        secrets = self._secrets.change(key, before.secrets if before else none, after.secrets if after else none)
+        self._use_secrets(key, before=before.secrets if before else none, after=after.secrets if after else none)
+
+    def _use_secrets(
+        self, key: ingress.Key, *, before: Iterable[ingress.SecretName] = (), after: Iterable[ingress.SecretName] = ()
+    ) -> None:
+        secrets = self._secrets.change(key, before, after)
         for secret in secrets.begun:
             self.keys.want(secret)
         for secret in secrets.ended:
@@ -327,18 +388,22 @@ class Table:
     def _renew_source(self, source: trust.Source) -> None:
         """Make anew the routes of all who depend on a source."""
         for key in self._sources.users(source):
-            entry = self._entries.get(key)
-            if entry is None:
-                continue
-            policies = self._make_policies(entry.subject)
-            entry.scopes = self._make_scopes(entry.subject, policies)
-            self._show(key)
-            self.sites.put(key, shares.Share(entry.subject, policies))
+            self.renew(key)
 
     def _make_scopes(self, subject: ingress.Ingress, policies: routes.Policies) -> dict[str, wire.Resource]:
-        made = routes.make_scopes(subject, policies)
-        found = alias.make_scope(subject, policies.get("public", policy.EMPTY)) if self._place.alias_hosts else None
-        return made | ({found.name: found} if found else {})
+        takes_calls = self._takes_calls(subject)
+        made = routes.make_scopes(subject, policies, takes_calls=takes_calls)
+        if self._place.alias_hosts:
+            public = policies.get("public", policy.EMPTY)
+            found = alias.make_scope(subject, public, place=self._place, takes_calls=takes_calls)
+            made |= {found.name: found} if found else {}
+        return made
+
+    def _make_share(self, subject: ingress.Ingress, policies: routes.Policies) -> shares.Share:
+        return shares.Share(subject, policies, takes_calls=self._takes_calls(subject))
+
+    def _takes_calls(self, subject: ingress.Ingress) -> bool:
+        return bool(self._token) and subject.takes_calls
 
     def _make_policies(self, subject: ingress.Ingress) -> routes.Policies:
         if subject.exposure.is_plain:
@@ -346,6 +411,6 @@ class Table:
         credentials, _ = self.trust.judge(subject)
         http = subject.exposure.http
         return {
-            listener: policy.make_policy(http, listener=listener, credentials=credentials)
+            listener: policy.make_policy(http, listener=listener, credentials=credentials, token=self._token)
             for listener in edge.LISTENERS
         }

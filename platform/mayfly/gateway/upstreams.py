@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mayfly.gateway import snapshot
-from mayfly.routing import backends, edge, ingress, wire
+from mayfly.routing import asynchronous, backends, edge, eventing, ingress, wire
 
 ServiceKey = tuple[str, str]
 
@@ -22,6 +22,8 @@ class Upstreams:
         """The Service with a revision's own pods, by the Service that ingresses name."""
         self._ports: dict[ServiceKey, set[ingress.Backend]] = {}
         """The backends in use, by their Service."""
+        self._eventing: ingress.Backend | None = None
+        self._token = ""
 
     def add(self, backend: ingress.Backend) -> None:
         """Begin to serve a backend."""
@@ -37,6 +39,16 @@ class Upstreams:
         self._resources.remove(wire.CLUSTER, backend.cluster)
         self._resources.remove(wire.ENDPOINTS, backend.cluster)
 
+    def hand_over(self, backend: ingress.Backend, *, token: str) -> None:
+        """Serve the eventing process at ``backend`` by a cluster that knows the token; with an empty one, no longer."""
+        self._token = token
+        self._eventing = backend if token else None
+        if token:
+            self._publish_eventing(_service_of(backend))
+        else:
+            self._resources.remove(wire.CLUSTER, asynchronous.CLUSTER)
+            self._resources.remove(wire.ENDPOINTS, asynchronous.CLUSTER)
+
     def put_service(self, key: ServiceKey, service: backends.Service | None) -> None:
         """Take in a Service; ``None`` says it is gone."""
         if service == self._services.get(key):
@@ -47,6 +59,7 @@ class Upstreams:
             self._services[key] = service
         for backend in self._ports.get(key, ()):
             self._publish_backend(backend)
+        self._publish_eventing(key)
 
     def put_slice(self, key: ServiceKey, name: str, piece: backends.Slice | None) -> None:
         """Take in the EndpointSlice ``name`` of a Service; ``None`` says it is gone."""
@@ -66,6 +79,7 @@ class Upstreams:
         for service in affected:
             for backend in self._ports.get(service, ()):
                 self._publish_endpoints(backend)
+        self._publish_eventing(key)
 
     def endpoints(self, namespace: str, service: str) -> list[str]:
         """Return the ready addresses of a Service."""
@@ -94,6 +108,14 @@ class Upstreams:
         service = self._services.get(_service_of(backend))
         self._publish_endpoints(backend)  # first: a cluster that finds its endpoints is ready sooner
         self._resources.put(backends.make_cluster(backend, service, place=self._place))
+
+    def _publish_eventing(self, key: ServiceKey) -> None:
+        """Bring up to date where the eventing process is, if ``key`` is its Service."""
+        if self._eventing is None or _service_of(self._eventing) != key:
+            return
+        port = backends.find_port(self._services.get(key), self._eventing)
+        self._resources.put(eventing.make_endpoints(self._addresses(self._eventing)))
+        self._resources.put(eventing.make_cluster(port, token=self._token))
 
     def _publish_endpoints(self, backend: ingress.Backend) -> None:
         key = _service_of(backend)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.extensions.access_loggers.stream.v3 import stream_pb2
 
+from mayfly.model import handover
+
 _KEY = "mayfly.access_log"
 """Envoy wants a runtime key beside each number; nobody sets it."""
 FIELDS = {
@@ -33,6 +35,8 @@ FIELDS = {
     "function": "%METADATA(ROUTE:mayfly:function)%",
     "revision": "%METADATA(CLUSTER:mayfly:revision)%",
     "cold_start": "%UPSTREAM_METADATA(mayfly:cold)%",
+    # The delivery's own token tells it for sure, and must not stand here; strangers cannot set this one either.
+    "attempt": f"%REQ({handover.ATTEMPT.upper()})%",
 }
 """Field names and where Envoy takes their values from. Numbers and booleans are such in JSON too; what a request does
 not have is ``null``."""

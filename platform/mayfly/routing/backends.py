@@ -28,7 +28,7 @@ CONNECT_SECONDS = 3
 BUFFER_BYTES = 32 * 1024
 LIMIT = 100_000
 """Connections and requests per backend: queue-proxy and activator hold the real limits, and they queue fairly."""
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,13 +126,18 @@ def make_endpoints(
 
     ``cold`` says whether a request that meets it now has to wait for a first instance; ``None``: nobody knows.
     """
-    assignment = endpoint_pb2.ClusterLoadAssignment(cluster_name=backend.cluster)
+    return make_assignment(backend.cluster, found, cold=cold)
+
+
+def make_assignment(cluster: str, found: Iterable[tuple[str, int]], *, cold: bool | None = None) -> wire.Resource:
+    """Return the load assignment of the cluster of that name; otherwise as ``make_endpoints``."""
+    assignment = endpoint_pb2.ClusterLoadAssignment(cluster_name=cluster)
     assignment.endpoints.add().lb_endpoints.extend(_endpoint(address, port) for address, port in found)
     if cold is not None:
         temperature = observe.make_temperature(cold=cold)
         for endpoint in assignment.endpoints[0].lb_endpoints:
             endpoint.metadata.CopyFrom(temperature)
-    return wire.pack(wire.ENDPOINTS, backend.cluster, wire.serialise(assignment))
+    return wire.pack(wire.ENDPOINTS, cluster, wire.serialise(assignment))
 
 
 def make_cluster(backend: ingress.Backend, service: Service | None, *, place: edge.Edge) -> wire.Resource:
@@ -177,7 +182,7 @@ def _endpoint(address: str, port: int) -> endpoint_components_pb2.LbEndpoint:
     )
 
 
-def _make_template(*, http2: bool) -> cluster_pb2.Cluster:
+def make_template(*, http2: bool) -> cluster_pb2.Cluster:
     """Return what all clusters of a protocol share."""
     made = cluster_pb2.Cluster(
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
@@ -196,9 +201,9 @@ def _make_template(*, http2: bool) -> cluster_pb2.Cluster:
         explicit.http2_protocol_options.CopyFrom(protocol_pb2.Http2ProtocolOptions())
     else:
         explicit.http_protocol_options.CopyFrom(protocol_pb2.Http1ProtocolOptions())
-    made.typed_extension_protocol_options[_HTTP_OPTIONS].Pack(options)
+    made.typed_extension_protocol_options[HTTP_OPTIONS].Pack(options)
     return made
 
 
-_HTTP1 = _make_template(http2=False)
-_HTTP2 = _make_template(http2=True)
+_HTTP1 = make_template(http2=False)
+_HTTP2 = make_template(http2=True)

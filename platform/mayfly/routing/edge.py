@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from mayfly.model import names
 from mayfly.routing import observation
 
 LOOPBACK = "127.0.0.1"
@@ -35,6 +36,21 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Eventing:
+    """Say who takes asynchronous calls and events, a port of a Service, and at which hosts events are posted."""
+
+    namespace: str
+    service: str
+    port: int
+    hosts: tuple[str, ...] = ()
+    """Public ones, beside the names of the Service ``names.EVENTS_SERVICE``."""
+    secret: tuple[str, str] | None = None
+    """Namespace and name of the Secret with the certificate of these hosts; ``None``: they are not served over TLS."""
+    alias: bool = False
+    """Whether the alias hosts take asynchronous calls the way OpenFaaS has it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Edge:
     """Hold the listeners' address and ports, the host names of the Services in front of them, and whom to believe.
 
@@ -59,6 +75,23 @@ class Edge:
     """Hosts at which functions are found by path; none switches that off."""
     alias_namespace: str = "default"
     """Namespace of a function whose path names none."""
+    eventing: Eventing | None = None
+    """Who takes asynchronous calls and events; ``None``: nobody."""
+
+    @property
+    def event_hosts(self) -> tuple[str, ...]:
+        """Return the public hosts at which events are posted; nobody else gets them."""
+        return () if self.eventing is None else tuple(host.lower() for host in self.eventing.hosts)
+
+    @property
+    def local_event_hosts(self) -> tuple[str, ...]:
+        """Return the names at which callers in the cluster post events, as short as Kubernetes resolves them."""
+        _, _, domain = self.internal_host.partition(".")
+        if self.eventing is None or not domain:
+            return ()
+        parts = domain.split(".")
+        found = (".".join((names.EVENTS_SERVICE, *parts[:count])) for count in (1, 2, len(parts)))
+        return tuple(dict.fromkeys(found))
 
     def port(self, listener: Listener) -> int | None:
         """Return the port of a listener, ``None`` when there is no such listener."""

@@ -116,6 +116,22 @@ class Ingress:
     """Whether another gateway answers behind ours, which knows the hosts of the ingress and no other."""
     function: str = ""
     """Whose requests these are, for logs and metrics."""
+    is_function: bool = False
+    """Whether a Function of ours is behind it, not a Knative Service of somebody else's."""
+
+    @property
+    def takes_calls(self) -> bool:
+        """Tell whether it may be called asynchronously."""
+        return self.is_function and self.exposure.http.async_
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """Return the hosts at which the Function answers as a whole, not one tagged revision of it.
+
+        Knative writes the rules by tag, the empty one first (``serving/pkg/reconciler/route/resources/ingress.go``).
+        """
+        first = {rule.visibility: rule for rule in reversed(self.rules)}
+        return frozenset(host for rule in first.values() for host in rule.hosts)
 
     @property
     def backends(self) -> frozenset[Backend]:
@@ -160,6 +176,7 @@ def parse_ingress(obj: Mapping[str, Any]) -> Ingress:
         exposure=exposure.Exposure() if exposed is None else _parse_exposure(exposed),
         exposure_version="" if exposed is None else exposure.version_of(exposed),
         function=_find_function(metadata),
+        is_function=labels.FUNCTION in (metadata.get("labels") or {}),
     )
 
 

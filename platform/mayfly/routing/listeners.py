@@ -13,23 +13,20 @@ from typing import Any, Literal
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2, config_source_pb2, extension_pb2, protocol_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
-from envoy.extensions.common.matching.v3 import extension_matcher_pb2
-from envoy.extensions.filters.common.matcher.action.v3 import skip_action_pb2
 from envoy.extensions.filters.http.cdn_loop.v3 import cdn_loop_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2 as header_mutation_filter_pb2
-from envoy.extensions.filters.http.lua.v3 import lua_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.http.original_ip_detection.xff.v3 import xff_pb2
 from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb2
-from envoy.type.matcher.v3 import http_inputs_pb2
+from envoy.extensions.request_id.uuid.v3 import uuid_pb2
 from google.protobuf import any_pb2, wrappers_pb2
 from xds.core.v3 import cidr_pb2 as xds_cidr_pb2
 from xds.type.matcher.v3 import ip_pb2, matcher_pb2
 
-from mayfly.routing import alias, certificates, edge, ingress, observe, policy, routes, wire
+from mayfly.routing import alias, certificates, edge, ingress, observe, policy, routes, unusual, wire
 
 CERTIFICATE_SECONDS = 5
 """A changed listener waits so long for the certificates of its new hosts."""
@@ -51,6 +48,9 @@ FORGED_NAMES = (
 )
 """Headers that only the platform sets, whoever sends them: they choose a revision, or have activator and queue-proxy
 take the call for a probe and answer it in the function's place."""
+OWN_PREFIX = "mayfly-"
+"""What the eventing process says to the gateway and to functions (``mayfly.model.handover``), through the internal
+listener; strangers may set nothing of it."""
 FORWARDED_PREFIX = "x-forwarded-"
 STRANGERS_NAMES = (
     "forwarded",
@@ -65,12 +65,6 @@ STRANGERS_NAMES = (
 clients."""
 ENVOYS_NAMES = ("x-envoy-external-address", "x-envoy-internal")
 """Headers that Envoy sets by itself; ``X-Forwarded-For`` says it already."""
-_PROBERS = ("kube-probe/", "Knative-Activator-Probe", "Knative-Autoscaling-Probe")
-PROBERS = f"({'|'.join(_PROBERS)}).*"
-"""Each ``User-Agent`` that has activator and queue-proxy answer in the function's place, neither counted nor logged, as
-``K-Kubelet-Probe`` has (``pkg/network/handlers/drain.go``, ``serving/pkg/queue/sharedmain/handlers.go``)."""
-AUTHORITY = "[a-z0-9._-]+(:[0-9]{0,5})?"
-"""A host as routes are looked up: no user, no brackets, at most a port behind it."""
 
 
 def make_listener(listener: Literal["public", "internal"], place: edge.Edge) -> wire.Resource:
@@ -181,7 +175,7 @@ def _make_manager(listener: routes.Listener, place: edge.Edge, *, trusted: bool)
         http_filters=[
             *([] if public else [hcm_pb2.HttpFilter(name="loops", typed_config=_pack(_LOOPS))]),
             hcm_pb2.HttpFilter(name="hygiene", typed_config=_pack(_make_late_hygiene(trusted=trusted))),
-            hcm_pb2.HttpFilter(name="unusual", typed_config=_pack(_make_unusual_filter())),
+            unusual.make_filter(place),
             *([alias.make_filter(place)] if public and place.alias_hosts else []),
             *policy.make_http_filters(),
             hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=_pack(_ROUTER)),
@@ -191,6 +185,7 @@ def _make_manager(listener: routes.Listener, place: edge.Edge, *, trusted: bool)
         # A stranger's id is replaced, so that nobody can write into another's traces and logs; ``traceparent`` passes.
         preserve_external_request_id=trusted or not public,
         always_set_request_id_in_response=True,
+        request_id_extension=hcm_pb2.RequestIDExtension(typed_config=_pack(_REQUEST_ID)),
         normalize_path=wrappers_pb2.BoolValue(value=True),
         merge_slashes=True,
         strip_trailing_host_dot=True,
@@ -237,36 +232,6 @@ def _make_scoped_routes() -> hcm_pb2.ScopedRoutes:
     return made
 
 
-def _make_unusual_filter() -> extension_matcher_pb2.ExtensionWithMatcher:
-    """Correct what hardly a request has, in one filter that all others skip: each filter costs every request.
-
-    The host is written in lower case before routes are looked up: scopes are found by exact text, DNS names are not.
-    One that is no host is answered 400: routes are found by what stands before the colon, but the function is shown
-    all of it. Who claims to be a prober of the cluster loses its ``User-Agent``; those never call through a gateway.
-    """
-    made = extension_matcher_pb2.ExtensionWithMatcher()
-    lua = lua_pb2.Lua()
-    lua.default_source_code.inline_string = _UNUSUAL
-    made.extension_config.name = "envoy.filters.http.lua"
-    made.extension_config.typed_config.CopyFrom(_pack(lua))
-    skip = made.xds_matcher.matcher_list.matchers.add()
-    usual = skip.predicate.and_matcher.predicate
-    usual.add().single_predicate.CopyFrom(_make_header_predicate(":authority", AUTHORITY))
-    usual.add().not_matcher.single_predicate.CopyFrom(_make_header_predicate("user-agent", PROBERS))
-    skip.on_match.action.name = "skip"
-    skip.on_match.action.typed_config.CopyFrom(_pack(skip_action_pb2.SkipFilter()))
-    return made
-
-
-def _make_header_predicate(name: str, regex: str) -> Any:
-    made = matcher_pb2.Matcher.MatcherList.Predicate.SinglePredicate()
-    made.input.name = name
-    made.input.typed_config.CopyFrom(_pack(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=name)))
-    made.value_match.safe_regex.regex = regex
-    made.value_match.safe_regex.google_re2.SetInParent()
-    return made
-
-
 def _make_late_hygiene(*, trusted: bool) -> header_mutation_filter_pb2.HeaderMutation:
     """Remove what Envoy itself adds, and all trailers of requests: HTTP/1.1 loses them anyway, and they may be forged.
 
@@ -297,7 +262,8 @@ def _make_hygiene(listener: routes.Listener, *, trusted: bool) -> extension_pb2.
     """Remove headers that the caller has no right to set, before anything else reads them, and name the listener."""
     public = listener != "internal"
     mutation = header_mutation_pb2.HeaderMutation()
-    for prefix in (*FORGED_PREFIXES, *([FORWARDED_PREFIX] if public and not trusted else [])):
+    strange = [OWN_PREFIX, *([] if trusted else [FORWARDED_PREFIX])] if public else []
+    for prefix in (*FORGED_PREFIXES, *strange):
         removal = mutation_rules_pb2.HeaderMutation.RemoveOnMatch()
         removal.key_matcher.prefix = prefix
         mutation.mutations.append(mutation_rules_pb2.HeaderMutation(remove_on_match=removal))
@@ -326,31 +292,10 @@ def _pack(message: Any) -> any_pb2.Any:
     return packed
 
 
-_UNUSUAL = (
-    f"""
-local probers = {{{", ".join(f'"{name}"' for name in _PROBERS)}}}
-"""
-    """
-function envoy_on_request(handle)
-  local headers = handle:headers()
-  local agent = headers:get("user-agent") or ""
-  for _, prober in ipairs(probers) do
-    if agent:sub(1, #prober) == prober then
-      headers:remove("user-agent")
-    end
-  end
-  local host = headers:get(":authority"):lower()
-  if not host:match("^[a-z0-9._-]+:?%d?%d?%d?%d?%d?$") then
-    handle:respond({[":status"] = "400"}, "Host is not a host\\n")
-    return
-  end
-  headers:replace(":authority", host)
-  handle:clearRouteCache()
-end
-"""
-)
 _TRUSTED = " trusted"
 _EVERYBODY = ("0.0.0.0/0", "::/0")
+# Envoy else writes into each id, a caller's too, whether it is traced: an invocation's would no longer be its own.
+_REQUEST_ID = uuid_pb2.UuidRequestIdConfig(pack_trace_reason=wrappers_pb2.BoolValue(value=False))
 _LOOPS = cdn_loop_pb2.CdnLoopConfig(cdn_id="mayfly", max_allowed_occurrences=PASSES)
 _INSPECTOR = tls_inspector_pb2.TlsInspector()
 _ROUTER = router_pb2.Router(suppress_envoy_headers=True, dynamic_stats=wrappers_pb2.BoolValue(value=False))

@@ -32,9 +32,9 @@ def observe(manager: hcm_pb2.HttpConnectionManager, listener: str, wanted: obser
     manager.local_reply_config.CopyFrom(replies.make_replies())
 
 
-def make_identity(*, namespace: str, function: str) -> base_pb2.Metadata:
+def make_identity(*, namespace: str, function: str, **more: str) -> base_pb2.Metadata:
     """Return the metadata of a route: whose it is."""
-    return _make_metadata(namespace=namespace, function=function)
+    return _make_metadata(namespace=namespace, function=function, **more)
 
 
 def make_backend_identity(revision: str) -> base_pb2.Metadata:

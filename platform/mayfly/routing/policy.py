@@ -15,7 +15,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from google.protobuf import any_pb2
 
 from mayfly import errors
-from mayfly.model import exposure
+from mayfly.model import exposure, handover
 from mayfly.routing import edge
 from mayfly.routing.filters import auth, chain, compression, cors, jwks, limits, scripts, sizes
 
@@ -51,8 +51,14 @@ class Policy:
             route.typed_per_filter_config[name].CopyFrom(config)
         route.response_headers_to_remove.extend(self.removed_headers)
 
+    def exempt(self, route: route_components_pb2.Route) -> None:
+        """Have a route not enforce the policy of its virtual host."""
+        for name, _ in self.per_filter:
+            route.typed_per_filter_config[name].CopyFrom(_EXEMPTIONS[name])
+
 
 EMPTY = Policy()
+_EXEMPTIONS = {chain.NAME: chain.make_exemption(), cors.NAME: cors.make_exemption()}
 
 
 def make_http_filters() -> list[hcm_pb2.HttpFilter]:
@@ -63,15 +69,17 @@ def make_http_filters() -> list[hcm_pb2.HttpFilter]:
     ]
 
 
-def make_policy(http: exposure.Http, *, listener: edge.Listener, credentials: Credentials) -> Policy:
+def make_policy(http: exposure.Http, *, listener: edge.Listener, credentials: Credentials, token: str = "") -> Policy:
     """Return what routes on ``listener`` must enforce, ``EMPTY`` when that is nothing.
 
-    Credentials that cannot be used let nobody in, whatever else is wrong.
+    Credentials that cannot be used let nobody in, whatever else is wrong. What the eventing process delivers passes,
+    at the internal listener, where it shows ``token``: what caused it met the policy.
     """
     filters = tuple(_make_filters(http, listener=listener, credentials=credentials))
     if not filters:
         return EMPTY
-    per_filter = [(chain.NAME, chain.make_route_filter(filters))]
+    unless = (handover.DELIVERY, token) if token and listener == "internal" else None
+    per_filter = [(chain.NAME, chain.make_route_filter(filters, unless=unless))]
     removed: tuple[str, ...] = ()
     if http.cors:
         allowed = any_pb2.Any()

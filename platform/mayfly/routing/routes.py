@@ -16,7 +16,8 @@ from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from google.protobuf import wrappers_pb2
 
-from mayfly.routing import edge, ingress, observe, policy, wire
+from mayfly.model import handover
+from mayfly.routing import asynchronous, edge, ingress, observe, policy, wire
 
 Listener = edge.Listener
 LISTENERS = edge.LISTENERS
@@ -51,6 +52,8 @@ UPLOAD_SLACK_SECONDS = 15
 
 LISTENER_HEADER = "x-mayfly-listener"
 """Set by each listener on every request before routes are looked up, and removed again on the way to the function."""
+REMOVED_HEADERS = (LISTENER_HEADER, handover.ASYNC, handover.DELIVERY)
+"""What routes are found by and nobody behind them sees, whatever route it was."""
 _FIELDS = scoped_route_pb2.ScopedRouteConfiguration
 
 
@@ -70,10 +73,13 @@ def visible_rules(subject: ingress.Ingress, listener: Listener) -> tuple[ingress
     return tuple(dataclasses.replace(rule, hosts=kept) for rule, kept in zip(public, hosts, strict=True) if kept)
 
 
-def make_scopes(subject: ingress.Ingress, policies: Policies | None = None) -> dict[str, wire.Resource]:
+def make_scopes(
+    subject: ingress.Ingress, policies: Policies | None = None, *, takes_calls: bool = False
+) -> dict[str, wire.Resource]:
     """Return the scopes that an ingress asks for, by name: one for each of its hosts on each listener.
 
-    A host named by several rules has their paths in that order.
+    A host named by several rules has their paths in that order. ``takes_calls`` says whether asynchronous calls are
+    handed over; those to a tagged revision are not: what was tried out on it would be carried out by another one.
     """
     policies = policies or {}
     scopes = {}
@@ -83,10 +89,15 @@ def make_scopes(subject: ingress.Ingress, policies: Policies | None = None) -> d
         for host in sorted({host for rule in rules for host in rule.hosts}):
             indices = tuple(i for i, rule in enumerate(rules) if host in rule.hosts)
             if indices not in made:
-                paths = [path for i in indices for path in rules[i].paths]
-                redirect = subject.redirect and listener == "public"
-                found = make_routes(subject, paths, policies.get(listener, policy.EMPTY), redirect=redirect)
-                made[indices] = make_route_configuration(str(subject.key), found)
+                protection = policies.get(listener, policy.EMPTY)
+                found = make_routes(
+                    subject,
+                    [path for i in indices for path in rules[i].paths],
+                    protection,
+                    redirect=subject.redirect and listener == "public",
+                    takes_calls=takes_calls and host in subject.own_hosts,
+                )
+                made[indices] = make_route_configuration(str(subject.key), found, protection)
             scope = make_scope(listener, host, made[indices])
             scopes[scope.name] = scope
     return scopes
@@ -125,41 +136,61 @@ def _make_key(listener: Listener, host: str) -> scoped_route_pb2.ScopedRouteConf
     )
 
 
-def make_route_configuration(name: str, found: Iterable[route_components_pb2.Route]) -> bytes:
-    """Return a serialised route configuration for any host; the first route that matches wins."""
+def make_route_configuration(
+    name: str, found: Iterable[route_components_pb2.Route], protection: policy.Policy = policy.EMPTY
+) -> bytes:
+    """Return a serialised route configuration for any host; the first route that matches wins.
+
+    All routes enforce ``protection``, and count together, but those that are exempt.
+    """
     virtual_host = route_components_pb2.VirtualHost(name=name, domains=["*"], routes=found, retry_policy=_RETRY)
+    protection.apply(virtual_host)
     made = route_pb2.RouteConfiguration(
         name=name,
         virtual_hosts=[virtual_host],
-        request_headers_to_remove=[LISTENER_HEADER],
+        request_headers_to_remove=REMOVED_HEADERS,
         most_specific_header_mutations_wins=True,
     )
     return wire.serialise(made)
 
 
 def make_routes(
-    subject: ingress.Ingress, paths: Sequence[ingress.Path], protection: policy.Policy, *, redirect: bool
+    subject: ingress.Ingress,
+    paths: Sequence[ingress.Path],
+    protection: policy.Policy,
+    *,
+    redirect: bool,
+    takes_calls: bool = False,
+    stem: str = "",
 ) -> Iterator[route_components_pb2.Route]:
     """Give each path twice: first for probes that ask which version serves, then for everybody.
 
-    With ``redirect``, who came without TLS is sent away; a trusted proxy may have ended the TLS of others.
+    The virtual host enforces ``protection``; probes are exempt, and who came without TLS, with ``redirect``, is sent
+    away before; a trusted proxy may have ended the TLS of others. With ``takes_calls``, what is meant for the eventing
+    process goes there; ``stem`` as for ``asynchronous.make_route``.
     """
     for path in paths:
-        yield mark_probe(make_route(subject, path), subject)
-    for path in paths:
-        if redirect:
+        probe = mark_probe(make_route(subject, path), subject)
+        protection.exempt(probe)
+        yield probe
+    if redirect:
+        for path in paths:
             elsewhere = make_route(subject, path)
             elsewhere.match.headers.append(_exact_header(SCHEME_HEADER, "http"))
             elsewhere.redirect.https_redirect = True
+            protection.exempt(elsewhere)
             yield elsewhere
-        route = make_route(subject, path)
-        protection.apply(route)
-        yield route
+    if takes_calls:
+        for prefix in dict.fromkeys(path.prefix for path in paths):
+            match = route_components_pb2.RouteMatch(prefix=prefix)
+            yield asynchronous.make_route(subject, match, stem=stem)
+    yield from (make_route(subject, path) for path in paths)
 
 
 def mark_probe(route: route_components_pb2.Route, subject: ingress.Ingress) -> route_components_pb2.Route:
     """Return ``route`` for probes only; its answers say which version they come from."""
     route.match.headers.extend((_exact_header(HASH_HEADER, HASH_ASK), _exact_header(PROBE_HEADER, PROBE_ASK)))
+    route.ClearField("metadata")  # neither logged nor counted, and 1.6 KB in Envoy
     route.request_headers_to_add.append(set_header(HASH_HEADER, subject.version))
     route.response_headers_to_add.extend((set_header(HASH_HEADER, subject.version), _FLAGS))
     if subject.exposure_version:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mayfly.model import exposure, labels
+from mayfly.routing import ingress as knative
+
 CLASS = "mayfly.ingress.networking.knative.dev"
 
 
@@ -48,6 +51,42 @@ def ingress(
         },
         "spec": {"httpOption": "Enabled", "rules": list(rules), **spec},
     }
+
+
+def function(
+    name: str,
+    *,
+    http: dict[str, Any] | None = None,
+    tags: tuple[str, ...] = (),
+    revisions: tuple[str, ...] = (),
+    **fields: Any,
+) -> dict[str, Any]:
+    """Return the ingress of a Function with its ``spec.http``; rules for tags stand behind those of its own."""
+    percent = 100 // max(len(revisions), 1)
+    splits = path(*(split(each, percent=percent) for each in revisions or (name,)))
+    rules: list[dict[str, Any]] = []
+    for whole in (name, *(f"{tag}-{name}" for tag in tags)):
+        rules.append(
+            rule(
+                [f"{whole}.shop", f"{whole}.shop.svc", f"{whole}.shop.svc.cluster.local"],
+                splits,
+                visibility="ClusterLocal",
+            )
+        )
+        rules.append(rule([f"{whole}.shop.example.com"], splits))
+    made = ingress(name, *rules, **fields)
+    made["metadata"]["labels"] = {labels.FUNCTION: name}
+    if http is not None:
+        given = exposure.Exposure.model_validate({"http": http})
+        made["metadata"]["annotations"][exposure.ANNOTATION] = given.model_dump_json(by_alias=True, exclude_unset=True)
+    return made
+
+
+def plain(name: str, host: str) -> dict[str, Any]:
+    """Return the ingress of a Knative Service that no Function is behind."""
+    made = ingress(name, rule([host], path(split(name))))
+    made["metadata"]["labels"] = {knative.SERVICE_LABEL: name}
+    return made
 
 
 def service(

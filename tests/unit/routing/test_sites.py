@@ -95,6 +95,21 @@ def test_a_rewrite_leaves_no_double_slash(path: Any, target: str, pattern: str, 
     assert (pattern, substitution) == (made.pattern.regex, made.substitution)
 
 
+@pytest.mark.parametrize(
+    ("path", "target", "pattern", "substitution"),
+    [
+        ({"path": "/thumb"}, "/", "^(/async)?/thumb/*", "/async/"),
+        ({"path": "/thumb"}, "/async/v2", "^(/async)?/thumb", "/async/async/v2"),
+        ({"path": "/"}, "/v2", "^(/async/+|/*)", "/async/v2/"),
+        ({"path": "/old", "exact": True}, "/new", "^.*$", "/async/new"),
+    ],
+)
+def test_a_rewritten_call_for_later_begins_with_async(path: Any, target: str, pattern: str, substitution: str) -> None:
+    """Whichever way it was made: the eventing process takes that off, and so only once."""
+    made = sites.make_rewrite(exposure.Path(**path), target, call=True)
+    assert (pattern, substitution) == (made.pattern.regex, made.substitution)
+
+
 def test_methods_let_preflights_pass_where_cors_is_set() -> None:
     """A browser asks by OPTIONS whether PUT is allowed."""
     path = {"path": "/", "methods": ["PUT"]}

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
+from envoy.type.matcher.v3 import http_inputs_pb2
 from google.protobuf import any_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
@@ -48,15 +50,42 @@ def make_listener_filter() -> any_pb2.Any:
     return _pack(composite_pb2.Composite())
 
 
-def make_route_filter(filters: Iterable[Filter]) -> any_pb2.Any:
-    """Return what a route says about itself: its filters, first the one that sees a request first."""
+def make_route_filter(filters: Iterable[Filter], *, unless: tuple[str, str] | None = None) -> any_pb2.Any:
+    """Return what a route says about itself: its filters, first the one that sees a request first.
+
+    Requests with the header ``unless``, a name and a value, meet none of them; everybody else does, whatever they send.
+    """
+    made = matcher_pb2.Matcher()
+    _execute(made.on_no_match, filters)
+    if unless is not None:
+        name, value = unless
+        exempt = made.matcher_list.matchers.add()
+        shown = exempt.predicate.single_predicate
+        shown.input.name = name
+        shown.input.typed_config.CopyFrom(_pack(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=name)))
+        shown.value_match.exact = value
+        _execute(exempt.on_match, [_make_removal(name)])
+    return any_pb2.Any(type_url=_PER_ROUTE, value=wire.field(_MATCHER_FIELD, wire.serialise(made)))
+
+
+def make_exemption() -> any_pb2.Any:
+    """Return what a route says that meets no filters although all others of its host do."""
+    return any_pb2.Any(type_url=_PER_ROUTE, value=wire.field(_MATCHER_FIELD, b""))
+
+
+def _execute(found: matcher_pb2.Matcher.OnMatch, filters: Iterable[Filter]) -> None:
     action = composite_pb2.ExecuteFilterAction()
     for item in filters:
         action.filter_chain.typed_config.add(name=item.name, typed_config=item.config)
-    always = matcher_pb2.Matcher()
-    always.on_no_match.action.name = NAME
-    always.on_no_match.action.typed_config.CopyFrom(_pack(action))
-    return any_pb2.Any(type_url=_PER_ROUTE, value=wire.field(_MATCHER_FIELD, wire.serialise(always)))
+    found.action.name = NAME
+    found.action.typed_config.CopyFrom(_pack(action))
+
+
+def _make_removal(header: str) -> Filter:
+    """Return a filter that does no more than any route does by itself: a choice cannot be empty."""
+    mutation = header_mutation_pb2.HeaderMutation()
+    mutation.mutations.request_mutations.add(remove=header)
+    return make_filter("exempt", mutation)
 
 
 def _pack(message: Any) -> any_pb2.Any:

@@ -42,6 +42,15 @@ def make_listener_filter() -> any_pb2.Any:
     return packed
 
 
+def make_exemption() -> any_pb2.Any:
+    """Return what a route says that answers no preflights although all others of its host do."""
+    nobody = cors_pb2.CorsPolicy()
+    nobody.filter_enabled.default_value.numerator = 0
+    packed = any_pb2.Any()
+    packed.Pack(nobody, deterministic=True)
+    return packed
+
+
 def make_vary() -> chain.Filter:
     """Return what tells caches that answers depend on who asks, as Envoy's filter does not."""
     made = header_mutation_pb2.HeaderMutation()
