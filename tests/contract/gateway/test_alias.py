@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mayfly.model import exposure
-from tests.contract.gateway import conftest
+from mayfly.model import exposure, handover
+from mayfly.routing import edge
+from tests.contract.gateway import conftest, handing
 from tests.unit.routing import objects
 
 HOSTS = ("gateway.example.com", "faas.example.com")
@@ -78,3 +79,63 @@ async def test_policies_hold_under_the_alias(tmp_path: Path) -> None:
 
         await conftest.until(passes)
         assert (await gateway.call(HOSTS[0], "/function/hello"))[0] == 401
+
+
+TAKING = edge.Eventing(handing.NAMESPACE, handing.SERVICE, 8080, alias=True)
+
+
+async def test_calls_for_later_are_made_by_path_too(tmp_path: Path) -> None:
+    """Under the name that OpenFaaS has for them, by preference, and their outcome is found under the alias."""
+    async with handing.run(tmp_path, eventing=TAKING, alias_hosts=HOSTS, alias_namespace="shop") as keeper:
+        await keeper.gateway.function("hello")
+        keeper.gateway.put(objects.function("hello"))
+        await keeper.until(HOSTS[0], "/function/hello", status=200)
+        later = {"Prefer": "respond-async"}
+        for path, headers, seen, word in (
+            ("/async-function/hello.shop/a/b?c=d", {}, "/a/b?c=d", handover.ALIAS),
+            ("/async-function/hello", later, "/", handover.ALIAS),
+            ("/async-function/HELLO?c=d", {}, "/?c=d", handover.ALIAS),
+            (f"/async-function/hello/invocations/{handing.ID}", {}, f"/invocations/{handing.ID}", handover.ALIAS),
+            ("/function/hello/a", later, "/a", handover.CALL),
+            (f"/function/hello.shop/invocations/{handing.ID}", {}, f"/invocations/{handing.ID}", handover.READ),
+        ):
+            assert (await keeper.call(HOSTS[0], path, headers=headers)).status == 202, path
+            (found,) = keeper.take()
+            assert (found.path, found.told["async"]) == (seen, word)
+            assert (found.told["function"], found.told["stem"]) == ("hello", "/function/hello.shop")
+
+
+async def test_what_takes_no_calls_for_later_is_not_called_at_once(tmp_path: Path) -> None:
+    """``/async-function`` is 404 where the Function takes none, where nobody does, and where it is switched off."""
+    options = {"alias_hosts": HOSTS, "alias_namespace": "shop"}
+    for token, place in (("", TAKING), (handing.TOKEN, TAKING), (handing.TOKEN, handing.EVENTING)):
+        directory = tmp_path / f"{len(token)}-{place.alias}"
+        directory.mkdir()
+        async with handing.run(directory, token=token, eventing=place, **options) as keeper:
+            await keeper.gateway.function("hello")
+            keeper.gateway.put(objects.function("hello", http={"async": False}))
+            await keeper.until(HOSTS[0], "/function/hello", status=200)
+            for path in (
+                "/async-function/hello",
+                "/async-function/hello!",
+                "/async-function/",
+                "/async-function/nobody",
+            ):
+                assert (await keeper.call(HOSTS[0], path)).status == 404, path
+            answer = await keeper.call("hello.shop.example.com", "/async-function/hello")
+            assert (answer.body["path"], keeper.take()) == ("/async-function/hello", [])
+
+
+async def test_policies_hold_for_calls_for_later_under_the_alias(tmp_path: Path) -> None:
+    """No key, no call, whatever the path."""
+    async with handing.run(tmp_path, eventing=TAKING, alias_hosts=HOSTS, alias_namespace="shop") as keeper:
+        await keeper.gateway.function("hello")
+        keeper.gateway.put(objects.function("hello", http={"auth": {"apiKey": {"secret": "keys"}}}))
+        keeper.gateway.table.trust.put(("shop", "keys"), {"partner": "0123456789abcdef"})
+        key = {"X-API-Key": "0123456789abcdef"}
+        await keeper.until(HOSTS[0], "/function/hello", status=200, headers=key)
+        for path in ("/async-function/hello", "/ASYNC-FUNCTION/hello", "/function/../async-function/hello"):
+            assert (await keeper.call(HOSTS[0], path)).status in {401, 404}
+            assert keeper.take() == []
+        assert (await keeper.call(HOSTS[0], "/async-function/hello", headers=key)).status == 202
+        assert [seen.told["client"] for seen in keeper.take()] == ["partner"]

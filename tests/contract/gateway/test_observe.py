@@ -139,6 +139,7 @@ async def test_each_request_is_a_line(make: Make) -> None:
         "function": "hello",
         "revision": REVISION,
         "cold_start": False,
+        "attempt": None,
         "listener": "public",
     }
     assert "swordfish" not in (gateway.directory / "envoy.log").read_text()
