@@ -109,7 +109,7 @@ class DeadInvocation(Invocation):
         keptUntil="2026-12-05T06:04:11.020Z",
     )
 
-    kept_until: Instant | None = Field(description="When it is deleted; null: its Function is not there any more.")
+    kept_until: Instant = Field(description="When it is deleted, as its Function's spec.delivery.deadLetter says.")
 
 
 class DeadLetterList(Shape):

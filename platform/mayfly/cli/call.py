@@ -14,8 +14,6 @@ from mayfly.cli import exchange, exits, session
 
 SOURCE = "/mayfly/cli"
 """``source`` of the CloudEvents that the command makes."""
-CALL_HEADERS = frozenset({"content-type", "idempotency-key", "prefer"})
-"""Headers, in lower case, that belong to a call and not to who calls."""
 
 
 def make_request(

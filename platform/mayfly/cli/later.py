@@ -9,9 +9,11 @@ from urllib import parse
 
 import aiohttp
 
-from mayfly.cli import call, exchange, exits, invocations, session, talk
+from mayfly.cli import exchange, exits, invocations, session, talk
 from mayfly.model import handover
 
+CALL_HEADERS = frozenset({"content-type", "idempotency-key", "prefer"})
+"""Headers, in lower case, that belong to a call and not to who calls."""
 _ACCEPTED = 202
 
 
@@ -46,7 +48,8 @@ async def invoke(
                 if accepted is None:
                     return await _copy_at_once(response, name=name, include=include, began=began)
             if wait:
-                return await _fetch(place, accepted, request, name=name, include=include, began=began)
+                question = make_question(accepted, request)
+                return await _fetch(place, question, seconds=seconds, name=name, include=include, began=began)
     except TimeoutError:
         raise exits.TimedOut(_describe_wait(name, accepted, seconds)) from None
     talk.give(accepted.identity)
@@ -73,19 +76,26 @@ async def _copy_at_once(response: aiohttp.ClientResponse, *, name: str, include:
     return code
 
 
+def make_question(accepted: Accepted, request: exchange.Request) -> exchange.Request:
+    """Return the request for the answer to a call, with the headers by which the route knows its caller. Pure."""
+    own = [
+        (name, value)
+        for name, value in request.headers
+        if name.lower() not in CALL_HEADERS and not name.lower().startswith("ce-")
+    ]
+    return exchange.Request("GET", f"{accepted.path}/result", tuple(own), None)
+
+
 async def _fetch(
-    place: exchange.Place, accepted: Accepted, request: exchange.Request, *, name: str, include: bool, began: float
+    place: exchange.Place, question: exchange.Request, *, seconds: float, name: str, include: bool, began: float
 ) -> int:
     """Copy the answer once it is there."""
-    talk.say(f"accepted as {accepted.identity}; waiting for its answer")
-    own = tuple(header for header in request.headers if header[0].lower() not in call.CALL_HEADERS)
-    own = tuple(header for header in own if not header[0].lower().startswith("ce-"))
-    question = exchange.Request(
-        "GET", f"{accepted.path}/result", (*own, ("Prefer", f"wait={invocations.PATIENCE_SECONDS}")), None
-    )
+    talk.say(f"accepted as {question.path.split('/')[-2]}; waiting for its answer")
     while True:
         asked = time.perf_counter()
-        async with exchange.send(place, question) as response:
+        patience = max(1, min(invocations.PATIENCE_SECONDS, round(seconds - (asked - began))))
+        wish = ("Prefer", f"wait={patience}")
+        async with exchange.send(place, dataclasses.replace(question, headers=(*question.headers, wish))) as response:
             # A function may answer 202 itself; its answers carry the id.
             if response.status != _ACCEPTED or handover.INVOCATION_ID in response.headers:
                 return await exchange.copy(response, name=name, include=include, began=began)

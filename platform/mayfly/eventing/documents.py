@@ -56,8 +56,8 @@ def make_invocation(one: records.Invocation) -> Document:
     return made | ({"nextAttempt": made["due"]} if one.state is records.State.WAITING else {})
 
 
-def make_dead_letter(one: records.Invocation, *, kept_until: float | None) -> Document:
-    """Return a dead invocation with the instant at which its retention ends, ``None`` when that is not known."""
+def make_dead_letter(one: records.Invocation, *, kept_until: float) -> Document:
+    """Return a dead invocation with the instant at which its retention ends."""
     return make_invocation(one) | {"keptUntil": format_instant(kept_until)}
 
 

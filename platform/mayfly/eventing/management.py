@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib import parse
 
 from mayfly import errors
-from mayfly.eventing import documents, known, patience, problem, questions, steering, web
+from mayfly.eventing import documents, known, patience, problem, questions, retention, steering, web
 from mayfly.store import interface, records
 
 BASE = r"/v1/namespaces/([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)"
@@ -179,10 +179,11 @@ class Management:
             raise steering.miss(question.namespace, question.id)
         return found
 
-    def _find_end(self, one: records.Invocation) -> float | None:
-        """Return when a dead letter's retention ends; a Function that has gone says nothing about it any more."""
+    def _find_end(self, one: records.Invocation) -> float:
+        """Return when a dead letter's retention ends."""
+        assert one.settled is not None  # it is dead
         target = self._known.get(one.namespace, one.function)
-        return None if target is None or one.settled is None else one.settled + target.dead_letter_seconds
+        return one.settled + (retention.DEAD_LETTER_SECONDS if target is None else target.dead_letter_seconds)
 
 
 def _refuse_method(request: web.Request, allowed: tuple[str, ...]) -> problem.Refused:

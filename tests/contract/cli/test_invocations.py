@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import http.server
 import io
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ import time
 
 import pytest
 
+from mayfly.cli import rest, session
 from mayfly.model import handover
 from mayfly.store import records
 from tests.contract import pods
@@ -358,11 +361,12 @@ class Gateway(http.server.BaseHTTPRequestHandler):
             handover.FUNCTION: "caller",
             handover.ASYNC: handover.READ if reads else handover.CALL,
         }
-        connection = http.client.HTTPConnection(*self.server.world.base)
-        connection.request(self.command, self.path, body, {**dict(self.headers), **marked})
-        answer = connection.getresponse()
-        self.answer(answer.status, dict(answer.getheaders()), answer.read())
-        connection.close()
+        with contextlib.closing(http.client.HTTPConnection(*self.server.world.base)) as connection:
+            connection.request(self.command, self.path, body, {**dict(self.headers), **marked})
+            answer = connection.getresponse()
+            whole = answer.read()
+        with contextlib.suppress(ConnectionError):  # who asked may have gone
+            self.answer(answer.status, dict(answer.getheaders()), whole)
 
     do_POST = do_GET  # noqa: N815
 
@@ -449,6 +453,83 @@ def test_a_wrong_token_is_named(shell):
     code, _, err = shell.mayfly("dlq", "list", "--token", "wrong")
     assert code == 1
     assert "the bearer token is not valid" in err
+
+
+FORWARD = """
+import asyncio
+
+async def copy(source, sink):
+    while piece := await source.read(65536):
+        sink.write(piece)
+        await sink.drain()
+    sink.close()
+
+async def serve(source, sink):
+    far_source, far_sink = await asyncio.open_connection({host!r}, {port})
+    await asyncio.gather(copy(source, far_sink), copy(far_source, sink), return_exceptions=True)
+
+async def main():
+    async with await asyncio.start_server(serve, port=8080) as server:
+        await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def behind_the_api_server(shell, api, monkeypatch):
+    """The API as a Service of the test's namespace, and nothing but the kubeconfig to find it by.
+
+    The API server passes calls on to pods alone, so a pod stands there that passes them on to the process of the test.
+    """
+    label = "to-the-test"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((shell.registry.partition(":")[0], 9))
+        host = probe.getsockname()[0]
+    pod = pods.make_pod(label, namespace=shell.namespace, function=label, registry=shell.registry, lines=[])
+    code = FORWARD.format(host=host, port=int(api.rpartition(":")[2]))
+    pod["spec"]["containers"][0]["command"] = ["/usr/bin/python3", "-c", code]
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": rest.SERVICE, "namespace": shell.namespace},
+        "spec": {"selector": pod["metadata"]["labels"], "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
+    }
+
+    async def put(cluster):
+        await cluster.apply(service, manager="test")
+        await cluster.create(pod)
+        await pods.wait_running(cluster, shell.namespace, label)
+        deadline = time.monotonic() + 30
+        status, said = 503, b""  # until the endpoints have been written and seen
+        while status in {404, 503}:
+            assert time.monotonic() < deadline, said
+            async with cluster.service_proxy(shell.namespace, rest.SERVICE, "http", path="/healthz") as answer:
+                status, said = answer.status, await answer.read()
+        assert status == 200, said
+
+    shell.on_cluster(put)
+    monkeypatch.delenv("MAYFLY_API_URL")
+    monkeypatch.setattr(session, "SYSTEM_NAMESPACE", shell.namespace)
+
+
+@pytest.mark.usefixtures("behind_the_api_server")
+def test_everything_goes_through_the_api_servers_proxy(shell, bring, invocations):
+    """Reading, sending with attributes in headers, waiting, steering, deleting, streams: none needs an address."""
+    invocations.put(shell.namespace, "proxied", triggers=[{"event": {"type": "com.shop.proxied"}}])
+    code, identity, err = shell.mayfly("events", "send", "com.shop.proxied", "-d", "\xfc", "-o", "name")
+    assert code == 0, err
+    identity = identity.strip()
+    assert invocations.find(shell.namespace, identity)[1].body == "\xfc".encode()
+    assert identity in shell.mayfly("invocations", "list", "--since", "1m")[1]
+    assert shell.mayfly("invocations", "result", identity, "--wait", "--timeout", "1s")[0] == 124
+    assert shell.mayfly("invocations", "cancel", identity)[1] == f"{identity} cancelled\n"
+    assert ID.fullmatch(shell.mayfly("invocations", "replay", identity)[1].strip())
+    assert "nothing is there of" in shell.mayfly("invocations", "logs", identity)[2]
+    bring("dead", function="proxied")
+    assert shell.mayfly("dlq", "purge", "proxied", "--yes")[:2] == (0, "1 dead letter purged\n")
+    code, _, err = shell.mayfly("invocations", "cancel", identity)
+    assert (code, "is cancelled: " in err) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ async def test_dead_letters_are_listed_with_the_end_of_their_retention(door):
     listed = (await door.read("/dead-letters"))["items"]
     assert [(one["id"], one["keptUntil"]) for one in listed] == [
         (kept, "2026-09-22T14:13:21.000Z"),
-        (gone, None),
+        (gone, "2026-10-05T14:13:21.000Z"),
     ]
     assert [one["id"] for one in (await door.read("/dead-letters", query="function=gone"))["items"]] == [gone]
 
