@@ -9,13 +9,14 @@ import time
 
 import aiohttp
 
+CALLERS = 64
 REFUSED = frozenset({429, 500, 502, 503, 504})
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 
 
 @dataclasses.dataclass
 class Sender:
-    """Sends ``rate`` events a second until it is told to stop; ``promised`` holds the ids that got their 202."""
+    """Sends ``rate`` events a second until told to stop; ``promised`` holds the ids that got their 202."""
 
     url: str
     headers: dict[str, str]
@@ -26,18 +27,22 @@ class Sender:
     refused: int = 0
     """Answers that promised nothing."""
     unanswered: int = 0
+    stopped: bool = False
+    """Whether no further event is begun."""
 
     async def run(self, *, most: int) -> None:
-        """Send ``most`` events, or until cancelled; returns when the last one is promised or given up."""
-        connector = aiohttp.TCPConnector(limit=64)
+        """Send ``most`` events, or until ``stopped``; returns when the last one is promised or given up."""
+        gate = asyncio.Semaphore(CALLERS)
         async with (
-            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10)) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
             asyncio.TaskGroup() as group,
         ):
             begin = time.monotonic()
-            for number in itertools.islice(itertools.count(), most):
+            for number in itertools.takewhile(lambda _: not self.stopped, range(most)):
                 await asyncio.sleep(max(0.0, begin + number / self.rate - time.monotonic()))
-                group.create_task(self._send(session, f"{self.prefix}-{number}"))
+                await gate.acquire()
+                sending = group.create_task(self._send(session, f"{self.prefix}-{number}"))
+                sending.add_done_callback(lambda _: gate.release())
 
     async def _send(self, session: aiohttp.ClientSession, name: str) -> None:
         end = time.monotonic() + PATIENCE_SECONDS
@@ -54,3 +59,4 @@ class Sender:
             except (aiohttp.ClientError, TimeoutError):
                 self.unanswered += 1
             await asyncio.sleep(0.2)
+        raise AssertionError(f"{name} was not promised within {PATIENCE_SECONDS:.0f} s")
