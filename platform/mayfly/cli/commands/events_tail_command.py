@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mayfly import errors
 from mayfly.cli import invocations, ledger, options, rest, session, talk
 
 PAUSE_SECONDS = 1.0
@@ -49,26 +50,35 @@ async def _tail(
     follow: bool,
     output: options.Format,
 ) -> None:
-    newest = dt.datetime.now(dt.UTC)
     seen = Seen()
     async with rest.connect(target, door) as api:
-        recent = await _look(api, function, newest) if follow else []
-        found = []
-        if last:
-            found = await invocations.list_all(api, "/invocations", limit=last, conditions={"function": function})
-        give(seen.choose(found), output)
-        seen.choose(recent)  # what came just before is not new, even where it was not asked for
+        found = await invocations.list_all(api, "/invocations", limit=max(last, 1), conditions={"function": function})
+        give(seen.choose(found[:last]), output)
         if not found and not follow:
             talk.say(f"No invocations in namespace {api.current.namespace}; -f waits for the next one")
+        # Instants are taken from what the platform says: the clock here may be wrong.
+        newest = max((one["accepted"] for one in found), default=None)
+        if follow and found:
+            # What came just before is not new, even where it was not asked for.
+            seen.choose([one for one in await _look(api, function, newest) if one["id"] <= found[0]["id"]])
         while follow:
             await asyncio.sleep(PAUSE_SECONDS)
-            fresh = seen.choose(await _look(api, function, newest))
+            try:
+                fresh = seen.choose(await _look(api, function, newest))
+            except errors.Unreachable as error:
+                # Upgrades and restarts pass; what comes meanwhile is in the next look.
+                talk.say(f"{talk.paint('waiting:', 'yellow')} {error}")
+                continue
             give(fresh, output)
-            newest = max([newest, *(dt.datetime.fromisoformat(one["accepted"]) for one in fresh)])
+            newest = max([*filter(None, [newest]), *(one["accepted"] for one in fresh)], default=None)
 
 
-async def _look(api: rest.Api, function: str | None, newest: dt.datetime) -> list[dict[str, Any]]:
-    since = (newest - dt.timedelta(seconds=OVERLAP_SECONDS)).isoformat().replace("+00:00", "Z")
+async def _look(api: rest.Api, function: str | None, newest: str | None) -> list[dict[str, Any]]:
+    """Return what was accepted since shortly before ``newest``; ``None``: there was nothing yet."""
+    since = None
+    if newest is not None:
+        begin = dt.datetime.fromisoformat(newest) - dt.timedelta(seconds=OVERLAP_SECONDS)
+        since = begin.isoformat().replace("+00:00", "Z")
     return await invocations.list_all(
         api, "/invocations", limit=None, conditions={"function": function, "since": since}
     )

@@ -13,7 +13,7 @@ from mayfly.cli import invocations, loglines, options, rest, session, talk
 def run(
     *,
     identity: options.Id,
-    follow: Annotated[bool, typer.Option("--follow", help="Stay and print what comes.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay and print what comes.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Print the lines as they were written.")] = False,
     namespace: options.Namespace = None,
     context: options.Context = None,
