@@ -270,6 +270,28 @@ def test_sizes_and_compression(user: User) -> None:
     assert (large.status_code, "maxResponseSize" in large.text) == (502, True)
 
 
+def test_calls_that_are_answered_before_the_work_is_done(user: User) -> None:
+    """202 by either way, the outcome where Location says; the function sees the call as it would have at once."""
+    [name] = apply(user, "Asynchronous calls")
+    user.wait_ready(name)
+    at_once = call(user, "reports.example.com", "/reports/2026", "POST")
+    assert at_once.json() == {"path": "/2026", "attempt": None}
+    for path, headers in (("/reports/2026", {"Prefer": "respond-async"}), ("/async/reports/2026", {})):
+        accepted = call(user, "reports.example.com", path, "POST", headers=headers)
+        assert accepted.status_code == 202
+        location = accepted.headers["location"]
+        assert re.fullmatch(r"/reports/invocations/[0-9a-f-]{36}", location)
+        outcome = wait_until(lambda location=location: _read_result(user, location), 60, "the call to be carried out")
+        assert outcome == {"path": "/2026", "attempt": "1"}
+    forged = call(user, "reports.example.com", "/reports/2026", "POST", headers={"Mayfly-Attempt": "7"})
+    assert forged.json()["attempt"] is None
+
+
+def _read_result(user: User, location: str) -> Any:
+    answer = call(user, "reports.example.com", f"{location}/result")
+    return answer.json() if answer.status_code == 200 else None
+
+
 @pytest.mark.parametrize(
     ("http", "said"),
     [
