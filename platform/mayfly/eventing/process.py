@@ -172,7 +172,6 @@ async def _open_patiently(config: settings.EventingSettings) -> interface.Store:
     while True:
         try:
             if config.store == "sqlite":
-                config.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
                 return await sqlite.SqliteStore.open(path=config.sqlite_path)
             dsn = config.postgres_dsn_file.read_text().strip()
             return await postgres.PostgresStore.open(dsn=dsn, schema_name=config.postgres_schema)

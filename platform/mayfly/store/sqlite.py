@@ -7,14 +7,17 @@ same file to write is refused; reading it, or copying it with SQLite's own backu
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from mayfly.store import form, interface, records, turns, waking
+from mayfly.store import backup, form, interface, records, turns, waking
 from mayfly.store.lite import accepting, connection, controlling, delivering, reading, writer
 from mayfly.store.lite import readers as reader_threads
+
+log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 10.0
 """How long a new process waits for the old one to let go of the file."""
@@ -56,6 +59,8 @@ class SqliteStore(interface.Store):
         lines = writer.Writer(path, limits=limits, wake=bell.ring)
         lock = await asyncio.to_thread(connection.take_lock, path, patience_seconds=patience_seconds)
         try:
+            if await asyncio.to_thread(backup.take_restore, path):
+                log.warning("the store begins with the backup that was brought back", extra={"path": str(path)})
             await asyncio.to_thread(lines.open)
         except BaseException:
             os.close(lock)
