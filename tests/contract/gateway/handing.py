@@ -53,8 +53,9 @@ class Answer:
 class Keeper:
     """Answer 202 to everything, or what ``answer`` says; remember what came."""
 
-    def __init__(self, gateway: conftest.Gateway) -> None:
+    def __init__(self, gateway: conftest.Gateway, *, address: str = "127.0.0.1") -> None:
         self.gateway = gateway
+        self._address = address
         self.seen: list[Seen] = []
         self.answer: Callable[[web.Request], Any] | None = None
         self.port = ports.free_ports(1)[0]
@@ -66,7 +67,7 @@ class Keeper:
         app.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        await web.TCPSite(self._runner, self._address, self.port, reuse_address=True).start()
 
     async def stop(self) -> None:
         """Serve no longer, without telling the gateway."""

@@ -16,9 +16,10 @@ import pytest
 
 from mayfly.cluster import client, kinds
 from mayfly.gateway import vault
+from mayfly.model import labels
 from mayfly.routing import certificates
 from tests import ports
-from tests.contract.gateway import conftest, test_tls
+from tests.contract.gateway import conftest, handing, test_tls
 from tests.unit.routing import objects
 
 MANAGER = "contract-test"
@@ -34,8 +35,9 @@ class Process:
         self._env = env
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
-        """Start the process as the pod does."""
+    async def start(self, **settings: str) -> None:
+        """Start the process as the pod does; ``settings`` go beside the usual ones from now on."""
+        self._env |= settings
         with (self.gateway.directory / "control.log").open("a") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "mayfly.gateway", env=self._env, stderr=log
@@ -203,6 +205,33 @@ async def test_a_secret_is_found_and_followed(process: Process, labels: dict[str
     await process.apply(make_secret(broken, **labels), kinds.SECRET)
     await conftest.until(lambda: ready("CertificateBroken"))
     assert await test_tls.secured(process.gateway, host) != before
+
+
+async def test_calls_are_handed_over_once_there_is_a_token(process: Process, tmp_path: Path) -> None:
+    """Until its file is there a call is one like any other, and the log says why; then it is handed over."""
+    host, file = f"{process.namespace}.example.com", tmp_path / "token"
+    runner = await process.gateway.function("hello", addresses=(own_address(),))
+    keeper = handing.Keeper(process.gateway, address=own_address())
+    await keeper.start()
+    try:
+        await process.stop()
+        service = f"{process.namespace}/{handing.SERVICE}:80"
+        await process.start(MAYFLY_EVENTING_SERVICE=service, MAYFLY_INTERNAL_TOKEN_FILE=str(file))
+        await expose(process, "hello", runner.addresses[0][1])
+        await expose(process, handing.SERVICE, keeper.port)
+        made = make_ingress(process, host)
+        made["metadata"]["labels"] = {labels.FUNCTION: "hello"}
+        await process.apply(made, kinds.KINGRESS)
+        await keeper.until(host, "/async/x", status=200)
+        assert str(file) in (process.gateway.directory / "control.log").read_text()
+        file.write_text(f"{handing.TOKEN}\n")
+        await keeper.until(host, "/async/x", status=202)
+        await keeper.call(host, "/async/x")
+        told = {"token": handing.TOKEN, "namespace": process.namespace, "function": "hello", "async": "call"}
+        assert [seen.told for seen in keeper.take()] == [told]
+        assert handing.TOKEN not in (process.gateway.directory / "control.log").read_text()
+    finally:
+        await keeper.stop()
 
 
 async def test_another_class_is_left_alone(process: Process) -> None:
