@@ -9,7 +9,7 @@ import sys
 from mayfly.cluster import client
 from tests import conftest
 
-ALL = ("memory", "image_step", "apply", "cold_start", "gateway", "gateway_scale", "store")
+ALL = ("memory", "image_step", "apply", "cold_start", "gateway", "gateway_scale", "store", "accept")
 
 
 async def main(chosen: list[str]) -> None:

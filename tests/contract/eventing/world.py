@@ -17,16 +17,16 @@ import uvicorn
 import uvloop
 
 from mayfly.cluster import client, gatekeeper
-from mayfly.eventing import app, asgi, calls, context, intake, known, management, metrics, reads, senders
+from mayfly.eventing import app, asgi, calls, context, intake, known, management, metrics, reads, senders, serving
 from mayfly.model import handover
 from mayfly.store import interface, records
-from tests import ports
 
 TOKEN = "the-internal-token-of-these-tests"
 ALLOWED_URL = "https://hooks.example.com/"
 BUSY = 30.0
 """Seconds after which something hangs."""
 
+Address = tuple[str, int]
 Opening = Callable[[], Awaitable[interface.Store]]
 
 
@@ -52,7 +52,7 @@ class Answer:
 class World:
     """One door, served; ``run`` does something on its loop."""
 
-    base: tuple[str, int]
+    base: Address
     loop: asyncio.AbstractEventLoop
     store: interface.Store
     known: known.Known
@@ -159,13 +159,13 @@ def read_answer(peer: socket.socket, method: str = "POST") -> Answer:
 class Server(uvicorn.Server):
     """A server that says when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[Address], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
-        self._ready()
+        self._ready(self.servers[0].sockets[0].getsockname())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,22 +209,6 @@ def make_app(world: World, cluster: client.Cluster, options: Options) -> app.App
     )
 
 
-def make_config(served: app.App, port: int) -> uvicorn.Config:
-    """Return how the process serves."""
-    return uvicorn.Config(
-        served,
-        host="127.0.0.1",
-        port=port,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-    )
-
-
 class Door:
     """A world that opens, is there, and closes, in a thread with a loop of its own."""
 
@@ -260,11 +244,15 @@ class Door:
         store = await self._opening()
         try:
             async with await client.connect(kubeconfig=self._kubeconfig) as cluster:
-                port = ports.free_port()
                 loop = asyncio.get_running_loop()
-                world = World(("127.0.0.1", port), loop, store, known.Known(), metrics.Figures(), Clock())
-                self._server = Server(make_config(make_app(world, cluster, self._options), port), self._ready.set)
-                self.world = world
+                world = World(("", 0), loop, store, known.Known(), metrics.Figures(), Clock())
+
+                def listens(address: Address) -> None:
+                    world.base = ("127.0.0.1", address[1])
+                    self.world = world
+                    self._ready.set()
+
+                self._server = Server(serving.make_config(make_app(world, cluster, self._options), port=0), listens)
                 await self._server.serve()
         finally:
             await store.close()
