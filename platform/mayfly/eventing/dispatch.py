@@ -13,7 +13,7 @@ from typing import Any
 
 from mayfly import errors
 from mayfly.cluster import backoff
-from mayfly.eventing import deliver, known, metrics, share, slots, tenure
+from mayfly.eventing import deliver, known, metrics, share, slots, strain, tenure
 from mayfly.store import interface, records, waking
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,11 @@ LOOK_SECONDS = 0.1
 """How late a claim may be while something that is due waits for room in its Function: other due instants lie behind."""
 PATIENCE_SECONDS = 1.0
 """How late when nothing is known to be due: news from another replica can be lost with its connection."""
+BEAT_SECONDS = 0.02
+BEATS = 5
+"""How often, and how many times for one judgement, it is asked how late the loop is."""
+REST_SECONDS = 0.5
+"""Between two such questions while nothing is under way."""
 PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 """Between claims while the store cannot."""
@@ -78,9 +83,10 @@ class Dispatcher:
         self._worker = worker
         self._clock = clock
         self._times = times
+        self._connections = connections
         shares = share.Shares(me)
         self._tenure = tenure.Tenure(store=store, known=known, shares=shares, members=members)
-        self._slots = slots.Slots(known=known, connections=connections, shares=shares, clock=clock)
+        self._slots = slots.Slots(connections=connections, shares=shares, clock=clock)
         self._carrier = deliver.Carrier(
             store=store, known=known, post=post, figures=figures, clock=clock, on_dead=on_dead
         )
@@ -98,7 +104,9 @@ class Dispatcher:
         self._known.on_change.append(self._hear)
         for one in self._known:
             self._hear(one.queue)
-        helpers = [asyncio.create_task(self._keep(each)) for each in (self._listen, self._watch, self._share)]
+        helpers = [
+            asyncio.create_task(self._keep(each)) for each in (self._listen, self._watch, self._share, self._attend)
+        ]
         claims = asyncio.create_task(self._claim_all())
         try:
             await asyncio.shield(claims)
@@ -175,7 +183,7 @@ class Dispatcher:
         if held.invocation.target and not self._slots.has_room_outside(held.invocation):
             self._spawn(self._carrier.hand_back(held, due=self._clock() + PATIENCE_SECONDS))
             return
-        since = self._slots.take(held.invocation)
+        since = self._slots.take(held)
         self._figures.under_way(self._slots.total)
         self._spawn(self._carry(deliver.Delivery(held), since))
 
@@ -191,7 +199,7 @@ class Dispatcher:
             await self._carrier.carry(one)
         finally:
             full = self._claiming or self._slots.is_full(invocation)
-            self._slots.give_back(invocation, one.signal, started=since)
+            self._slots.give_back(one.held, one.signal, started=since)
             self._figures.under_way(self._slots.total)
             if self._under_way.get(invocation.id) is one:
                 del self._under_way[invocation.id]
@@ -238,6 +246,17 @@ class Dispatcher:
         else:
             one.abort(deliver.Abort.VOID)
 
+    async def _attend(self) -> None:
+        """Find out how late the loop is, and have it do so much at a time that it is not."""
+        worst = 0.0
+        for _ in range(BEATS if self._slots.total else 0):
+            begun = time.monotonic()
+            await asyncio.sleep(BEAT_SECONDS)
+            worst = max(worst, time.monotonic() - begun - BEAT_SECONDS)
+        self._slots.width = strain.adapt(self._slots.width, most=self._connections, late=worst)
+        if not self._slots.total:
+            await asyncio.sleep(REST_SECONDS)
+
     async def _share(self) -> None:
         """Take up what falls to this replica."""
         if await self._tenure.look(self._slots.inside):
@@ -245,6 +264,7 @@ class Dispatcher:
         await self._tenure.wait()
 
     def _hear(self, queue: records.Queue) -> None:
+        self._slots.hear(queue, self._known.get(*queue))
         self._tenure.hear(queue)
         self._bell.ring()
 

@@ -11,11 +11,12 @@ finds some free.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TypeVar
 
-from mayfly.eventing import known, limiter, share, target
+from mayfly.eventing import limiter, share, strain, target
 from mayfly.events import lease
 from mayfly.store import records
 
@@ -23,49 +24,75 @@ GREED = 3
 """So many times what is free a namespace may have."""
 PORTION = 64
 """Deliveries that one claim brings at most, so that it stays short."""
+BYTES = 96 * 1024 * 1024
+"""Bodies under way altogether; who has as many as are left gets no further ones."""
 OUTSIDE = 16
 """Deliveries to URLs that a Function may have under way beside its own: a callback's host is no herd's pasture."""
 
 K = TypeVar("K", bound=Hashable)
 
 
-class Slots(Mapping[records.Queue, records.Terms]):
-    """The deliveries under way."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is worked out once for a Function, since a claim may ask after thousands that wait."""
 
-    def __init__(
-        self, *, known: known.Known, connections: int, shares: share.Shares, clock: Callable[[], float]
-    ) -> None:
+    concurrency: int | None
+    bounds: limiter.Bounds
+    cold: records.Terms
+    nothing: records.Terms
+
+
+class Slots(Mapping[records.Queue, records.Terms]):
+    """The deliveries under way, and the Functions that were heard of."""
+
+    def __init__(self, *, connections: int, shares: share.Shares, clock: Callable[[], float]) -> None:
         """``connections`` is how many there may be; ``clock`` gives POSIX seconds."""
-        self._known = known
+        self._facts: dict[records.Queue, _Facts] = {}
         self._connections = connections
         self._shares = shares
         self._clock = clock
+        self.width = strain.START
+        """Deliveries that one namespace may have, as far as this process goes."""
         self._total = 0
+        self._bytes = 0
         self._namespaces: Counter[str] = Counter()
+        self._bodies: Counter[str] = Counter()
+        """By namespace, bytes."""
         self._outside: Counter[records.Queue] = Counter()
         self.inside: Counter[records.Queue] = Counter()
         """By queue, those to the Function itself."""
         self._paces: dict[records.Queue, limiter.Pace] = {}
-        self._default_seconds = lease.make_lease(30.0)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._facts)
 
     def __iter__(self) -> Iterator[records.Queue]:
-        return (one.queue for one in self._known)
+        return iter(tuple(self._facts))
 
     def __getitem__(self, queue: records.Queue) -> records.Terms:
         """Return what ``queue`` can take now; raises ``KeyError`` for a Function that is not known."""
-        to = self._known.get(*queue)
+        facts = self._facts[queue]
+        allowance = self._make_allowance(queue[0])
+        if allowance <= 0:
+            return facts.nothing
+        if facts.concurrency is None and queue not in self._paces:
+            return facts.cold
+        room = min(allowance, self._make_width(queue, facts) - self.inside[queue])
+        return facts.nothing if room <= 0 else records.Terms(room, facts.cold.lease_seconds)
+
+    def hear(self, queue: records.Queue, to: target.Target | None) -> None:
+        """Take note of a Function that came, changed or, ``None``, went."""
         if to is None:
-            raise KeyError(queue)
-        room = self._make_width(to) - self.inside[queue]
-        return records.Terms(max(0, min(room, self._make_allowance(queue[0]))), lease.make_lease(to.timeout_seconds))
+            self._facts.pop(queue, None)
+            return
+        seconds = lease.make_lease(to.timeout_seconds)
+        bounds = limiter.make_bounds(to, self._connections)
+        self._facts[queue] = _Facts(to.concurrency, bounds, records.Terms(1, seconds), records.Terms(0, seconds))
 
     @property
     def default(self) -> records.Terms:
         """The terms of a Function that is not known: nothing is sent there, it ends as ``Gone``."""
-        return records.Terms(PORTION, self._default_seconds)
+        return records.Terms(PORTION, lease.make_lease(30.0))
 
     @property
     def total(self) -> int:
@@ -79,8 +106,12 @@ class Slots(Mapping[records.Queue, records.Terms]):
 
     @property
     def portion(self) -> int:
-        """How many are to be claimed at once: at most half of what is free, so that nobody finds himself with all."""
-        return min(PORTION, (self.free + 1) // 2)
+        """How many are to be claimed at once: at most half of what is free, so that nobody finds himself with all.
+
+        How large they are shows when they are there; until then each counts as large as it may be.
+        """
+        large = (BYTES - self._bytes) // records.DEFAULT_LIMITS.message_bytes
+        return max(0, min(PORTION, (self.free + 1) // 2, (large + 1) // 2))
 
     def is_full(self, one: records.Invocation) -> bool:
         """Tell whether something of its queue may be waiting for the end of another delivery."""
@@ -91,12 +122,14 @@ class Slots(Mapping[records.Queue, records.Terms]):
         """Tell whether one more may go to a URL in the name of its Function."""
         return self._outside[one.namespace, one.function] < OUTSIDE
 
-    def take(self, one: records.Invocation) -> float:
-        """Count ``one`` as under way, and return since when; ``give_back`` wants to know."""
-        now = self._clock()
+    def take(self, held: records.Lease) -> float:
+        """Count what is leased as under way, and return since when; ``give_back`` wants to know."""
+        one, now = held.invocation, self._clock()
         queue = one.namespace, one.function
         self._total += 1
+        self._bytes += len(held.message.body)
         self._namespaces[one.namespace] += 1
+        self._bodies[one.namespace] += len(held.message.body)
         if one.target:
             self._outside[queue] += 1
             return now
@@ -107,11 +140,14 @@ class Slots(Mapping[records.Queue, records.Terms]):
         self.inside[queue] += 1
         return now
 
-    def give_back(self, one: records.Invocation, signal: limiter.Signal, *, started: float) -> None:
-        """Count ``one`` as over, which ``started`` then."""
+    def give_back(self, held: records.Lease, signal: limiter.Signal, *, started: float) -> None:
+        """Count what was leased as over, which ``started`` then."""
+        one = held.invocation
         queue = one.namespace, one.function
         self._total -= 1
+        self._bytes -= len(held.message.body)
         _lessen(self._namespaces, one.namespace)
+        _lessen(self._bodies, one.namespace, len(held.message.body))
         if one.target:
             _lessen(self._outside, queue)
             return
@@ -130,25 +166,26 @@ class Slots(Mapping[records.Queue, records.Terms]):
             if idle and not self.inside[queue]:
                 del self._paces[queue]
 
-    def _make_width(self, to: target.Target) -> int:
-        """Return how many deliveries ``to`` may have at a time."""
-        if to.concurrency is not None:
-            return self._shares.make_width(to.queue, to.concurrency)
-        bounds = limiter.make_bounds(to, self._connections)
-        pace = self._paces.get(to.queue, limiter.COLD)
-        return limiter.make_width(pace, bounds, now=self._clock(), under_way=self.inside[to.queue])
+    def _make_width(self, queue: records.Queue, facts: _Facts) -> int:
+        """Return how many deliveries ``queue`` may have at a time."""
+        if facts.concurrency is not None:
+            return self._shares.make_width(queue, facts.concurrency)
+        pace = self._paces.get(queue, limiter.COLD)
+        return limiter.make_width(pace, facts.bounds, now=self._clock(), under_way=self.inside[queue])
 
     def _make_allowance(self, namespace: str) -> int:
-        return max(0, GREED * self.free - self._namespaces[namespace])
+        if self._bodies[namespace] >= BYTES - self._bytes:
+            return 0
+        return max(0, min(self.width, GREED * self.free) - self._namespaces[namespace])
 
     def _find_bounds(self, queue: records.Queue) -> limiter.Bounds | None:
         """Return the bounds of a Function whose pace is learned, ``None`` for any other."""
-        to = self._known.get(*queue)
-        return None if to is None or to.concurrency is not None else limiter.make_bounds(to, self._connections)
+        facts = self._facts.get(queue)
+        return None if facts is None or facts.concurrency is not None else facts.bounds
 
 
-def _lessen(counter: Counter[K], key: K) -> None:
-    """Take one off; a count of nothing is not kept."""
-    counter[key] -= 1
+def _lessen(counter: Counter[K], key: K, number: int = 1) -> None:
+    """Take ``number`` off; a count of nothing is not kept."""
+    counter[key] -= number
     if not counter[key]:
         del counter[key]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayfly.eventing import known, limiter, share, slots
+from mayfly.eventing import limiter, share, slots, target
 from mayfly.events import lease
 from mayfly.store import records
-from tests.unit.eventing.make import make_invocation
+from tests.unit.eventing.make import make_invocation, make_lease
 
 SUCCESS = limiter.Signal.SUCCESS
 
@@ -28,17 +28,19 @@ class Clock:
 
 
 def make_slots(*manifests, connections=512, clock=None):
-    everyone = known.Known()
-    for manifest in manifests:
-        everyone.put(manifest)
+    everyone = [target.parse_target(manifest) for manifest in manifests]
     shares = share.Shares("a")
     shares.deal([one.queue for one in everyone if one.concurrency is not None], ("a",))
     shares.learn({}, {})
-    return slots.Slots(known=everyone, connections=connections, shares=shares, clock=clock or Clock())
+    made = slots.Slots(connections=connections, shares=shares, clock=clock or Clock())
+    for one in everyone:
+        made.hear(one.queue, one)
+    return made
 
 
 def use(some, namespace="shop", function="mail", number=1, **changes):
-    taken = [make_invocation(namespace=namespace, function=function, **changes) for _ in range(number)]
+    message = records.Message(body=changes.pop("body", b"x"))
+    taken = [make_lease(message, namespace=namespace, function=function, **changes) for _ in range(number)]
     return [(one, some.take(one)) for one in taken]
 
 
@@ -53,6 +55,9 @@ def test_terms_follow_the_function():
     assert some["shop", "one"] == records.Terms(3, lease.make_lease(30.0))
     assert some.get(("shop", "nobody"), some.default) == some.default
     assert set(some) == {("shop", "mail"), ("shop", "one")}
+    some.hear(("shop", "mail"), None)
+    assert set(some) == {("shop", "one")}
+    assert some.get(("shop", "mail")) is None
 
 
 def test_what_is_under_way_takes_room():
@@ -60,9 +65,9 @@ def test_what_is_under_way_takes_room():
     some = make_slots(make_manifest("mail"), make_manifest("one", delivery={"concurrency": 3}))
     taken = use(some, function="one", number=2)
     assert some["shop", "one"].capacity == 1
-    assert not some.is_full(taken[0][0])
+    assert not some.is_full(taken[0][0].invocation)
     more = use(some, function="one")
-    assert some.is_full(more[0][0])
+    assert some.is_full(more[0][0].invocation)
     end(some, taken + more, limiter.Signal.OVERLOAD)
     assert some["shop", "one"].capacity == 3
     first = use(some)
@@ -93,22 +98,44 @@ def test_urls_do_not_take_the_functions_room():
     assert some["shop", "one"].capacity == 1
     assert some.has_room_outside(make_invocation(**outside))
     (last,) = use(some, **outside)
-    assert not some.has_room_outside(last[0])
+    assert not some.has_room_outside(last[0].invocation)
     end(some, [last])
-    assert some.has_room_outside(last[0])
+    assert some.has_room_outside(last[0].invocation)
 
 
 def test_no_namespace_takes_all():
     """One that hangs takes three quarters, the next three quarters of what is left to both."""
     spec = {"delivery": {"concurrency": 1000}}
     some = make_slots(make_manifest("mail", "a", **spec), make_manifest("mail", "b", **spec), connections=100)
+    some.width = 1000
     while number := some["a", "mail"].capacity:
         use(some, "a", number=min(number, some.portion))
-    assert some.total == 75
+    assert 75 <= some.total <= 80
     while number := some["b", "mail"].capacity:
         use(some, "b", number=min(number, some.portion))
     assert some.free > 0
     assert some["a", "mail"].capacity == 0
+
+
+def test_a_namespace_has_no_more_than_the_process_attends_to():
+    spec = {"delivery": {"concurrency": 1000}}
+    some = make_slots(make_manifest("mail", "a", **spec), make_manifest("mail", "b", **spec))
+    some.width = 30
+    use(some, "a", number=some["a", "mail"].capacity)
+    assert some.total == 30
+    assert (some["a", "mail"].capacity, some["b", "mail"].capacity) == (0, 30)
+
+
+def test_large_bodies_leave_room_for_others():
+    """However large they are, they fit into memory together, and one namespace's are not all of them."""
+    names = "abcdef"
+    some = make_slots(*(make_manifest("mail", name, delivery={"concurrency": 1000}) for name in names))
+    body = bytes(records.DEFAULT_LIMITS.message_bytes)
+    for name in names:
+        assert some.portion > 0
+        while number := min(some.portion, some[name, "mail"].capacity):
+            use(some, name, number=number, body=body)
+            assert some.total * len(body) <= slots.BYTES
 
 
 @pytest.mark.parametrize("connections", [1, 2, 3, 10, 512])
@@ -116,7 +143,7 @@ def test_a_portion_is_there_while_anything_is_free(connections):
     some = make_slots(make_manifest("mail", delivery={"concurrency": 10_000}), connections=connections)
     while some.free:
         assert 1 <= some.portion <= min(some.free, slots.PORTION)
-        use(some)
+        use(some, body=b"")
     assert some.portion == 0
 
 
