@@ -109,8 +109,9 @@ class Post:
 
     def _make_headers(self, held: records.Lease) -> Iterator[tuple[str, str]]:
         yield "Host", _make_host(held.invocation)
+        renamed = handover.CARRIED if held.invocation.revision is None else {}
         for name, value in make_headers(held):
-            yield name, _spell(value)
+            yield renamed.get(name.lower(), name), _spell(value)
         if held.invocation.revision is None:
             yield handover.DELIVERY, self._token()
         else:

@@ -27,6 +27,9 @@ ALIAS = "alias"
 DELIVERY = "mayfly-delivery"
 """To the gateway's internal listener: the internal token. Such a request meets no policy: what caused it did."""
 
+CARRIED = {"x-mayfly-client": "mayfly-client", "x-mayfly-jwt-payload": "mayfly-jwt-payload"}
+"""What a policy said of a caller -> the name under which it comes back beside ``DELIVERY``, believed with the token."""
+
 ASYNC_PREFIX = "/async"
 ALIAS_PREFIX = "/async-function/"
 INVOCATION = r"/invocations/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(/result|/attempts)?"

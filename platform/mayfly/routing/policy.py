@@ -73,13 +73,14 @@ def make_policy(http: exposure.Http, *, listener: edge.Listener, credentials: Cr
     """Return what routes on ``listener`` must enforce, ``EMPTY`` when that is nothing.
 
     Credentials that cannot be used let nobody in, whatever else is wrong. What the eventing process delivers passes,
-    at the internal listener, where it shows ``token``: what caused it met the policy.
+    at the internal listener, where it shows ``token``: what caused it met the policy, and who that was comes back.
     """
     filters = tuple(_make_filters(http, listener=listener, credentials=credentials))
-    if not filters:
-        return EMPTY
     unless = (handover.DELIVERY, token) if token and listener == "internal" else None
-    per_filter = [(chain.NAME, chain.make_route_filter(filters, unless=unless))]
+    carried = handover.CARRIED if unless and http.auth else {}
+    if not filters and not carried:
+        return EMPTY
+    per_filter = [(chain.NAME, chain.make_route_filter(filters, unless=unless, carried=carried))]
     removed: tuple[str, ...] = ()
     if http.cors:
         allowed = any_pb2.Any()

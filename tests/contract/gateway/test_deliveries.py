@@ -70,6 +70,21 @@ async def test_a_delivery_meets_no_policy(keeper: handing.Keeper, host: str) -> 
     assert not answer.headers.keys() & {"ratelimit-limit", "content-encoding"}
 
 
+@pytest.mark.parametrize("host", [LOCAL, HOST, OWN])
+async def test_a_delivery_says_who_called_and_nobody_else_can(keeper: handing.Keeper, host: str) -> None:
+    """The function sees the client as in a call at once; beside a wrong token the claim is worth nothing."""
+    claims = {"Mayfly-Client": "partner", "Mayfly-Jwt-Payload": "e30", "X-Mayfly-Client": "forged"}
+    arrived = (await keeper.call(host, listener="internal", headers=DELIVERY | claims)).body["headers"]
+    assert (arrived["x-mayfly-client"], arrived["x-mayfly-jwt-payload"]) == ("partner", "e30")
+    assert not arrived.keys() & set(handover.CARRIED.values())
+    arrived = (await keeper.call(host, listener="internal", headers=DELIVERY)).body["headers"]
+    assert not arrived.keys() & handover.CARRIED.keys()
+    wrong = {handover.DELIVERY: "wrong", "X-API-Key": KEY, "Mayfly-Client": "boss", "Mayfly-Jwt-Payload": "e30"}
+    arrived = (await keeper.call(host, listener="internal", headers=wrong)).body["headers"]
+    assert arrived["x-mayfly-client"] == "partner"
+    assert "x-mayfly-jwt-payload" not in arrived
+
+
 @pytest.mark.parametrize(
     "shown",
     [

@@ -191,3 +191,15 @@ def test_api_keys_that_cannot_work_are_refused(keys: tuple[tuple[str, str], ...]
 def test_credentials_do_not_show_their_keys() -> None:
     """What is logged of them names no secret."""
     assert "two" not in repr(policy.Credentials(api_keys=KEYS))
+
+
+def test_who_called_comes_back_even_where_nobody_is_asked_for_it():
+    """Callers inside are exempt, so the route has no filters of its own, but deliveries still say who caused them."""
+    auth = {"apiKey": {"secret": "keys"}, "clusterLocal": "exempt"}
+    http = exposure.Http.model_validate({"auth": auth})
+    made = {
+        token: policy.make_policy(http, listener="internal", credentials=policy.Credentials(), token=token)
+        for token in ("", "a-token-of-16-chars")
+    }
+    assert made[""] == policy.EMPTY
+    assert b"mayfly-client" in made["a-token-of-16-chars"].per_filter[0][1].value

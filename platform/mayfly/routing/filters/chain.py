@@ -11,9 +11,10 @@ route is only found after its host was written in lower case would pass without 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from envoy.config.core.v3 import base_pb2
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.type.matcher.v3 import http_inputs_pb2
@@ -50,13 +51,18 @@ def make_listener_filter() -> any_pb2.Any:
     return _pack(composite_pb2.Composite())
 
 
-def make_route_filter(filters: Iterable[Filter], *, unless: tuple[str, str] | None = None) -> any_pb2.Any:
+def make_route_filter(
+    filters: Iterable[Filter], *, unless: tuple[str, str] | None = None, carried: Mapping[str, str] | None = None
+) -> any_pb2.Any:
     """Return what a route says about itself: its filters, first the one that sees a request first.
 
     Requests with the header ``unless``, a name and a value, meet none of them; everybody else does, whatever they send.
+    Of such a request alone each header of ``carried`` gets the value of the one that it is mapped to.
     """
     made = matcher_pb2.Matcher()
-    _execute(made.on_no_match, filters)
+    met = tuple(filters)
+    if met:
+        _execute(made.on_no_match, met)
     if unless is not None:
         name, value = unless
         exempt = made.matcher_list.matchers.add()
@@ -64,7 +70,7 @@ def make_route_filter(filters: Iterable[Filter], *, unless: tuple[str, str] | No
         shown.input.name = name
         shown.input.typed_config.CopyFrom(_pack(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=name)))
         shown.value_match.exact = value
-        _execute(exempt.on_match, [_make_removal(name)])
+        _execute(exempt.on_match, [_make_exempt(name, carried or {})])
     return any_pb2.Any(type_url=_PER_ROUTE, value=wire.field(_MATCHER_FIELD, wire.serialise(made)))
 
 
@@ -81,9 +87,14 @@ def _execute(found: matcher_pb2.Matcher.OnMatch, filters: Iterable[Filter]) -> N
     found.action.typed_config.CopyFrom(_pack(action))
 
 
-def _make_removal(header: str) -> Filter:
-    """Return a filter that does no more than any route does by itself: a choice cannot be empty."""
+def _make_exempt(header: str, carried: Mapping[str, str]) -> Filter:
+    """Return the filter that requests with ``header`` meet, which is not shown to the function, like those carried."""
     mutation = header_mutation_pb2.HeaderMutation()
+    for name, source in carried.items():
+        order = mutation.mutations.request_mutations.add().append
+        order.header.key, order.header.value = name, f"%REQ({source})%"
+        order.append_action = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+        mutation.mutations.request_mutations.add(remove=source)
     mutation.mutations.request_mutations.add(remove=header)
     return make_filter("exempt", mutation)
 
