@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mayfly.eventing import context, kinds, target
+from mayfly.eventing import context, kinds, publish, target
 from mayfly.events import event, retry
 from mayfly.store import records
 
@@ -43,7 +43,7 @@ class Case:
     @property
     def source(self) -> str:
         """The ``source`` of events about what the Function does."""
-        return f"/mayfly/namespaces/{self.invocation.namespace}/functions/{self.invocation.function}"
+        return publish.make_source(self.invocation.namespace, self.invocation.function)
 
     @property
     def destination(self) -> str:

@@ -92,6 +92,7 @@ class Intake:
         batch: list[records.NewInvocation] = []
         hop = trace.read_headers(headers)
         for one in events:
+            _check_source(one)
             targets = self._known.find(namespace, one)
             if not targets:
                 self._figures.unwanted(namespace=namespace)
@@ -120,6 +121,15 @@ class Intake:
         else:
             self._figures.duplicate(namespace=one.namespace, function=one.function)
         return Delivery(receipt.id, one.function, duplicate=not new)
+
+
+def _check_source(one: event.Event) -> None:
+    """Refuse what passes for the platform's own: its ids tell ticks and news apart, and an id is delivered once."""
+    if one.source.startswith(publish.SOURCES):
+        raise errors.InvalidEvent(
+            f"attribute source = {one.source[:80]!r} begins with {publish.SOURCES}, which names what the platform"
+            " itself tells; choose another"
+        )
 
 
 def make_permission(request: web.Request) -> web.Response:

@@ -10,6 +10,9 @@ from mayfly.eventing import context, kinds, target
 from mayfly.events import chain, cloudevent, event
 from mayfly.store import ids, records
 
+SOURCES = "/mayfly/namespaces/"
+"""Beginning of the source of every event that the platform itself makes."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Origin:
@@ -76,6 +79,11 @@ def make_call_invocation(
         depth=origin.depth,
         context=origin.context.to_text(),
     )
+
+
+def make_source(namespace: str, function: str) -> str:
+    """Return the source of events that the platform makes about a Function."""
+    return f"{SOURCES}{namespace}/functions/{function}"
 
 
 def make_event_key(one: event.Event) -> str:

@@ -125,7 +125,7 @@ class Ticking:
         event = schedule.make_tick_event(
             line.key,
             due.tick,
-            source=f"/mayfly/namespaces/{found.namespace}/functions/{found.name}",
+            source=publish.make_source(found.namespace, found.name),
             subject=line.name[1].key,
         )
         return publish.make_event_invocations(event, [found], origin=_ORIGIN, now=now)

@@ -58,6 +58,12 @@ def test_a_bad_binary_event_is_refused_and_nothing_is_stored(world, case):
         assert text in answer.document["detail"]
 
 
+@pytest.mark.parametrize("source", ["/mayfly/namespaces/shop/functions/mail", "/mayfly/namespaces/"])
+def test_nobody_sends_in_the_platforms_name(world, source):
+    """Or a tick that somebody made up would be taken for the real one, which would then not be delivered."""
+    check_refusal(world, cases.make_binary(source=source), b"", "source")
+
+
 @pytest.mark.parametrize("source", cases.BAD_SOURCES)
 def test_a_bad_source_is_refused_and_nothing_is_stored(world, source):
     check_refusal(world, cases.make_binary(source=source), b"", source)
