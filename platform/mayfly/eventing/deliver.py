@@ -198,7 +198,7 @@ class Carrier:
         if isinstance(came, records.Dead):
             self._figures.ended(**queue, outcome="dead", reason=came.reason)
             self._on_dead((one.namespace, one.function), came.reason)
-            log.warning("given up", extra=_name(one, reason=came.reason, detail=came.detail))
+            log.info("given up", extra=_name(one, reason=came.reason))
         elif settlement.attempt is not None:
             done = isinstance(came, records.Delivered)
             self._figures.ended(**queue, outcome="delivered" if done else "retried", reason="")

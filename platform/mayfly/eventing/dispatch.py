@@ -180,9 +180,12 @@ class Dispatcher:
         return min(wait, PATIENCE_SECONDS) if wait > 0 else LOOK_SECONDS
 
     def _begin(self, held: records.Lease) -> None:
-        if held.invocation.target and not self._slots.has_room_outside(held.invocation):
+        if self._slots.turns_away(held.invocation):
             self._spawn(self._carrier.hand_back(held, due=self._clock() + PATIENCE_SECONDS))
             return
+        before = self._under_way.get(held.invocation.id)
+        if before is not None:  # it went on for longer than its lease
+            before.abort(deliver.Abort.VOID)
         since = self._slots.take(held)
         self._figures.under_way(self._slots.total)
         self._spawn(self._carry(deliver.Delivery(held), since))

@@ -28,6 +28,12 @@ BYTES = 96 * 1024 * 1024
 """Bodies under way altogether; who has as many as are left gets no further ones."""
 OUTSIDE = 16
 """Deliveries to URLs that a Function may have under way beside its own: a callback's host is no herd's pasture."""
+TURNED_AWAY_SECONDS = 1.0
+"""So long nothing of a queue is claimed in which one more was found: what waits is not to be moved to and fro."""
+
+STRANGE = records.Terms(PORTION, lease.make_lease(30.0))
+"""The terms of a Function that is not known."""
+NOTHING = dataclasses.replace(STRANGE, capacity=0)
 
 K = TypeVar("K", bound=Hashable)
 
@@ -59,6 +65,8 @@ class Slots(Mapping[records.Queue, records.Terms]):
         self._bodies: Counter[str] = Counter()
         """By namespace, bytes."""
         self._outside: Counter[records.Queue] = Counter()
+        self._closed: dict[records.Queue, float] = {}
+        """Queues with too many deliveries to URLs, and until when nothing is claimed of them."""
         self.inside: Counter[records.Queue] = Counter()
         """By queue, those to the Function itself."""
         self._paces: dict[records.Queue, limiter.Pace] = {}
@@ -71,7 +79,11 @@ class Slots(Mapping[records.Queue, records.Terms]):
 
     def __getitem__(self, queue: records.Queue) -> records.Terms:
         """Return what ``queue`` can take now; raises ``KeyError`` for a Function that is not known."""
-        facts = self._facts[queue]
+        facts = self._facts.get(queue)
+        if self._closed and self._clock() < self._closed.get(queue, 0.0):
+            return NOTHING if facts is None else facts.nothing
+        if facts is None:
+            raise KeyError(queue)
         allowance = self._make_allowance(queue[0])
         if allowance <= 0:
             return facts.nothing
@@ -92,7 +104,7 @@ class Slots(Mapping[records.Queue, records.Terms]):
     @property
     def default(self) -> records.Terms:
         """The terms of a Function that is not known: nothing is sent there, it ends as ``Gone``."""
-        return records.Terms(PORTION, lease.make_lease(30.0))
+        return STRANGE
 
     @property
     def total(self) -> int:
@@ -118,9 +130,13 @@ class Slots(Mapping[records.Queue, records.Terms]):
         terms = self.get((one.namespace, one.function))
         return self.free <= 0 or terms is None or terms.capacity <= 0
 
-    def has_room_outside(self, one: records.Invocation) -> bool:
-        """Tell whether one more may go to a URL in the name of its Function."""
-        return self._outside[one.namespace, one.function] < OUTSIDE
+    def turns_away(self, one: records.Invocation) -> bool:
+        """Tell whether ``one`` goes to a URL as too many of its queue do; that is then left alone for a while."""
+        queue = one.namespace, one.function
+        if not one.target or self._outside[queue] < OUTSIDE:
+            return False
+        self._closed[queue] = self._clock() + TURNED_AWAY_SECONDS
+        return True
 
     def take(self, held: records.Lease) -> float:
         """Count what is leased as under way, and return since when; ``give_back`` wants to know."""
@@ -160,6 +176,7 @@ class Slots(Mapping[records.Queue, records.Terms]):
     def forget_idle(self) -> None:
         """Forget what was learned of Functions that have nothing under way and whose instances are gone."""
         now = self._clock()
+        self._closed = {queue: until for queue, until in self._closed.items() if now < until}
         for queue, pace in tuple(self._paces.items()):
             bounds = self._find_bounds(queue)
             idle = bounds is None or now - pace.used > bounds.idle_seconds

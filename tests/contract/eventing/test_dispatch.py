@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import ipaddress
 import time
 
 import pytest
 from aiohttp import web
 
-from mayfly.eventing import dispatch
+from mayfly.eventing import dispatch, slots
+from mayfly.outside import client as outside
 from mayfly.store import records
 from tests.contract.eventing import deliveries
 from tests.contract.eventing.deliveries import PROMPT, QUICK, make_event, reply_with, until
@@ -247,6 +249,34 @@ async def test_an_event_becomes_everything_that_follows(world):
     assert logged["com.shop.paid"]["ce-mayflyreason"] == "RetriesExhausted"
     parents = {(one.function, one.kind): one.parent for one in await world.list()}
     assert parents["ship", "reply"] == parents["log", "success"] == first
+
+
+async def test_a_destination_that_hangs_does_not_stop_its_function(world):
+    """Nor is it stormed: what goes out in a function's name has room of its own, and not much."""
+    world.put("mail", delivery={"concurrency": 2, "onSuccess": {"url": "http://hooks.example.com/"}})
+    hooked, at_once, most, go_on = 0, 0, 0, asyncio.Event()
+
+    async def hook(reader, writer):
+        nonlocal hooked, at_once, most
+        await reader.readuntil(b"\r\n\r\n")
+        hooked, at_once = hooked + 1, at_once + 1
+        most = max(most, at_once)
+        await go_on.wait()
+        at_once -= 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    async with deliveries.raw(hook, "127.0.0.2") as port:
+        names, networks = deliveries.Names(hooks=("127.0.0.2", port)), [ipaddress.ip_network("127.0.0.2/32")]
+        async with outside.Outside(hosts=["hooks.example.com"], networks=networks, names=names) as world.send_out:
+            ids = await world.accept(*(world.make("mail") for _ in range(40)))
+            async with world.dispatching():
+                for identity in ids:
+                    assert (await world.settled(identity)).state is S.DELIVERED
+                await until(lambda: at_once == slots.OUTSIDE)
+                go_on.set()
+                await world.all_settled()
+    assert (hooked, most) == (40, slots.OUTSIDE)
 
 
 async def test_concurrency_1_keeps_order_and_one_at_a_time(world):

@@ -92,15 +92,22 @@ def test_who_goes_to_sleep_is_cold_again():
 
 def test_urls_do_not_take_the_functions_room():
     """A callback's host that hangs is no reason to call the function less, and is not stormed either."""
-    some = make_slots(make_manifest("one", delivery={"concurrency": 1}))
+    clock = Clock()
+    some = make_slots(make_manifest("one", delivery={"concurrency": 1}), clock=clock)
     outside = {"function": "one", "target": "https://x.example/", "kind": "callback"}
     use(some, number=slots.OUTSIDE - 1, **outside)
-    assert some["shop", "one"].capacity == 1
-    assert some.has_room_outside(make_invocation(**outside))
+    one = make_invocation(**outside)
+    assert not some.turns_away(one)
     (last,) = use(some, **outside)
-    assert not some.has_room_outside(last[0].invocation)
+    assert some["shop", "one"].capacity == 1
+    assert not some.turns_away(make_invocation(function="one"))
+    assert some.turns_away(one)
+    assert some["shop", "one"].capacity == 0
+    clock.now += slots.TURNED_AWAY_SECONDS
+    some.forget_idle()
+    assert some["shop", "one"].capacity == 1
     end(some, [last])
-    assert some.has_room_outside(last[0].invocation)
+    assert not some.turns_away(one)
 
 
 def test_no_namespace_takes_all():
