@@ -47,6 +47,9 @@ interop: .venv/.ready ## Knative Eventing's own controllers deliver to Functions
 conformance: .venv/.ready ## Knative's own ingress conformance suite against the installed gateway
 	@$(WITH_CLUSTER) $(BIN)/python -m tests.conformance
 
+chaos: .venv/.ready postgres ## kill, stop and fill up what events stand on, under load, and count
+	@$(WITH_CLUSTER) $(BIN)/python -m tests.chaos
+
 bench: .venv/.ready ## print one JSON line per figure
 	@$(WITH_CLUSTER) $(BIN)/python -m tests.bench
 
@@ -84,4 +87,4 @@ chart: .venv/.ready ## helm lint and schema validation of the rendered chart
 image: .venv/.ready ## build the platform's image with our own image rooms and push it to $REGISTRY
 	@$(WITH_CLUSTER) $(BIN)/python -m mayfly.build.platform_image --registry "$$REGISTRY/mayfly" --insecure
 
-.PHONY: help venv up down status test unit contract postgres e2e interop conformance bench check fmt fmt-check lint types layers generate generated crd lock chart image
+.PHONY: help venv up down status test unit contract postgres e2e interop conformance chaos bench check fmt fmt-check lint types layers generate generated crd lock chart image
