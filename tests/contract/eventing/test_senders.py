@@ -20,8 +20,8 @@ RBAC = "rbac.authorization.k8s.io/v1"
 BINDING = kinds.Kind("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
 ALLOWED = [{"apiGroups": [names.GROUP], "resources": ["functions/events"], "verbs": ["create"]}]
 READER = [{"apiGroups": [names.GROUP], "resources": ["functions/events"], "verbs": ["get", "list"]}]
-KEY = uuid.uuid4().hex
-OLD_KEY = uuid.uuid4().hex
+KEY = "6d1f0f9c4b7e4c3b9a55e0a8"
+OLD_KEY = "c2b19d0e77aa4f60b3d1f5e4"
 SHORT = "too-short"
 
 
