@@ -22,8 +22,8 @@ from mayfly.store import records
 
 GREED = 3
 """So many times what is free a namespace may have."""
-PORTION = 64
-"""Deliveries that one claim brings at most, so that it stays short."""
+PORTION = 20
+"""Deliveries that one claim brings at most: who comes meanwhile waits for it, and larger ones bring no more in all."""
 BYTES = 96 * 1024 * 1024
 """Bodies under way altogether; who has as many as are left gets no further ones."""
 OUTSIDE = 16
