@@ -1,7 +1,7 @@
 """What runs inside a function's image: ``python3 -P -m mayfly_runtime``.
 
-A small ASGI server around one user function. Vocabulary: a *dialect* is a calling convention (``http``,
-``cloudevent``, ``lambda``, ``asgi``, ``wsgi``); a *call* is one HTTP request being answered; a *worker* is a thread
+A small ASGI server around one user function. Vocabulary: a *dialect* is a calling convention (``http``, ``lambda``,
+``wsgi`` and others, each a module of ``dialects``); a *call* is one HTTP request being answered; a *worker* is a thread
 that runs synchronous user code. The one rule: nothing of the user's runs on the event loop unless it is ``async``.
 
 Server up and function loaded are two events. The socket listens before the rest of the runtime is imported, the

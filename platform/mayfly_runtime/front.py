@@ -40,7 +40,7 @@ class Front:
         When this is cancelled, because the process stops, there is neither a dialect nor a failure.
         """
         try:
-            target = await self.workers.run(loading.load_handler, self.settings)
+            target = await self.workers.run(self._import_handler)
             context = dialects.Context(self.settings, self.workers)
             dialect = await self.workers.run(dialects.make, self.settings.signature, target, context)
             await dialect.start()
@@ -53,6 +53,10 @@ class Front:
             self.failure = failures.LoadError(loading.explain(error, self.settings.code_dir))
             self.failure.__cause__ = error
         self._settled.set()
+
+    def _import_handler(self) -> Any:
+        dialects.prepare(self.settings.signature)
+        return loading.load_handler(self.settings)
 
     async def __call__(self, scope: calls.Scope, receive: calls.Receive, send: calls.Send) -> None:
         """Answer one request."""

@@ -19,6 +19,8 @@ class Signature(StrEnum):
     LAMBDA = "lambda"
     ASGI = "asgi"
     WSGI = "wsgi"
+    TYPED = "typed"
+    BACKGROUND = "background"
 
 
 class BuildState(StrEnum):

@@ -15,9 +15,10 @@ CONVENTIONAL_FILES = (
 )  # fmt: skip
 """Where frameworks and platforms put the handler; earlier files are named first in messages."""
 _NOT_HANDLERS = ("setup.py", "conftest.py", "noxfile.py", "manage.py", "settings.py")
+SIGNATURES = tuple(signature.value for signature in build.Signature if signature is not build.Signature.AUTO)
 _HOW_TO_CHOOSE = (
     "Choose with spec.handler (module:name, for example handler:hello)"
-    " and, where needed, spec.signature (http, cloudevent, lambda, asgi, wsgi)."
+    f" and, where needed, spec.signature ({', '.join(SIGNATURES)})."
 )
 
 
@@ -123,9 +124,9 @@ def _sightings(source: tree.SourceTree, paths: Iterable[str]) -> list[shapes.Sig
 
 
 def _definitions(source: tree.SourceTree, module: modules.Module) -> list[shapes.Sighting]:
-    names = frozenset(module.bindings)
+    models = _models(source, module)
     seen = [
-        replace(shapes.read_function(module.path, function, names), attribute=name)
+        replace(shapes.read_function(module, function, models), attribute=name)
         for name, function in module.functions.items()
         if not name.startswith("_")
     ]
@@ -135,6 +136,18 @@ def _definitions(source: tree.SourceTree, module: modules.Module) -> list[shapes
         if imported is not None and imported.rank >= shapes.Rank.NAMED:
             seen.append(replace(imported, attribute=name, path=module.path))
     return seen
+
+
+def _models(source: tree.SourceTree, module: modules.Module) -> frozenset[str]:
+    """Return the data classes of the source that ``module`` names: its own, and those it imports."""
+    found = set(shapes.find_models(module))
+    for full in module.imports.values():
+        for origin, whole in ((full.rpartition(".")[0], False), (full, True)):
+            path = _find_module(source, origin) if origin else None
+            if path is not None and path != module.path:
+                defined = shapes.find_models(modules.read_module(path, source.files[path]))
+                found |= {f"{origin}.{model}" for model in defined if whole or full == f"{origin}.{model}"}
+    return frozenset(found)
 
 
 def _follow(source: tree.SourceTree, module: modules.Module, name: str, depth: int = 0) -> shapes.Sighting | None:
@@ -149,7 +162,7 @@ def _follow(source: tree.SourceTree, module: modules.Module, name: str, depth: i
 def _look_up(source: tree.SourceTree, module: modules.Module, name: str, depth: int = 0) -> shapes.Sighting | None:
     """Return what ``name`` is in ``module``, None when the module does not define it."""
     if name in module.functions:
-        return shapes.read_function(module.path, module.functions[name], frozenset(module.bindings))
+        return shapes.read_function(module, module.functions[name], _models(source, module))
     if name in module.bindings:
         return shapes.read_binding(module, module.bindings[name])
     if name in module.imports:
@@ -231,8 +244,10 @@ def _named(source: tree.SourceTree, path: str, attribute: str, signature: build.
         return Dialect(handler, signature, f"spec.handler and spec.signature say so ({path} defines `{first}`)")
     if sighting is None or sighting.signature is None or first != attribute:
         why = sighting.why if sighting and first == attribute else "has a calling convention the source does not show"
-        raise errors.HandlerError(f"handler {handler}: `{attribute}` in {path} {why}. Set spec.signature to one of "
-                                  "http, cloudevent, lambda, asgi, wsgi, or change the function.")  # fmt: skip
+        raise errors.HandlerError(
+            f"handler {handler}: `{attribute}` in {path} {why}. Set spec.signature to one of {', '.join(SIGNATURES)},"
+            " or change the function."
+        )
     return Dialect(handler, sighting.signature, f"`{sighting.label}` in {path} {sighting.why}")
 
 

@@ -52,12 +52,16 @@ class Binding:
 
 @dataclass
 class Module:
-    """The top-level names of one module; a later definition replaces an earlier one."""
+    """The top-level names of one module; a later definition replaces an earlier one.
+
+    ``kinds`` holds the dotted names of each class's bases and decorators, which say what it is.
+    """
 
     path: str
     functions: dict[str, Function] = field(default_factory=dict)
     bindings: dict[str, Binding] = field(default_factory=dict)
     classes: dict[str, dict[str, Function]] = field(default_factory=dict)
+    kinds: dict[str, frozenset[str]] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
 
@@ -134,6 +138,7 @@ def _take(module: Module, statement: ast.stmt) -> None:
         case ast.ClassDef(name=name, body=body):
             methods = [s for s in body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef)]
             module.classes[name] = {m.name: _function(module, m) for m in methods}
+            module.kinds[name] = frozenset((*_decorators(module, statement), *_dotted_all(module, statement.bases)))
             module.lines[name] = statement.lineno
         case ast.Assign(targets=targets, value=value):
             for target in targets:
@@ -174,16 +179,24 @@ def _function(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> F
         Parameter(a.arg, _annotation(a.annotation, module.imports), required=index < first_default)
         for index, a in enumerate(arguments)
     )
-    decorators = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
     return Function(
         name=node.name,
         line=node.lineno,
         parameters=parameters,
         is_async=isinstance(node, ast.AsyncFunctionDef),
-        decorators=tuple(name for d in decorators if (name := dotted(d, module.imports))),
+        decorators=_decorators(module, node),
         variadic=node.args.vararg is not None,
         body=tuple(node.body),
     )
+
+
+def _decorators(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> tuple[str, ...]:
+    return _dotted_all(module, [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list])
+
+
+def _dotted_all(module: Module, nodes: list[ast.expr]) -> tuple[str, ...]:
+    """Return those of ``nodes`` that are dotted names."""
+    return tuple(name for node in nodes if (name := dotted(node, module.imports)))
 
 
 def _annotation(node: ast.expr | None, imports: dict[str, str]) -> frozenset[str]:

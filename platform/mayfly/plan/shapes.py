@@ -65,13 +65,9 @@ MARKS = {
     "functions_framework.aio.http": Signature.HTTP,
     "functions_framework.cloud_event": Signature.CLOUDEVENT,
     "functions_framework.aio.cloud_event": Signature.CLOUDEVENT,
+    "functions_framework.typed": Signature.TYPED,
 }
 """Decorators that state the convention."""
-
-FOREIGN_MARKS = {
-    "functions_framework.typed": "is marked with functions_framework.typed, which Mayfly does not speak",
-    "functions_framework.aio.typed": "is marked with functions_framework.typed, which Mayfly does not speak",
-}
 
 APPLICATIONS = {
     "fastapi.FastAPI": Signature.ASGI,
@@ -111,6 +107,8 @@ ARITY = {
     Signature.LAMBDA: 2,
     Signature.WSGI: 2,
     Signature.ASGI: 3,
+    Signature.TYPED: 1,
+    Signature.BACKGROUND: 2,
 }
 """Positional arguments with which the runtime calls a function of each convention."""
 
@@ -120,6 +118,8 @@ SHAPE = {
     Signature.LAMBDA: "has the AWS Lambda shape",
     Signature.WSGI: "is a WSGI callable",
     Signature.ASGI: "is an ASGI callable",
+    Signature.TYPED: "takes a value of a class of its own",
+    Signature.BACKGROUND: "has the shape of a Cloud Functions background function",
 }
 
 FUNCTION_NAMES = (
@@ -132,22 +132,43 @@ APPLICATION_NAMES = ("app", "application", "asgi", "wsgi", "api", "server", "han
 _REQUEST_NAMES = frozenset({"request", "req"})
 _EVENT_NAMES = frozenset({"event", "cloud_event", "cloudevent", "ce", "evt"})
 _PLAIN_TYPES = frozenset({"dict", "Dict", "str", "bytes", "int", "list", "Mapping"})
+_GOOGLE_CONTEXT = frozenset({"google.cloud.functions.context.Context", "google.cloud.functions_v1.context.Context"})
+"""How background functions annotate their second parameter."""
+_MODEL_MARKS = frozenset(
+    {
+        "dataclasses.dataclass", "pydantic.dataclasses.dataclass", "pydantic.BaseModel", "pydantic.main.BaseModel",
+        "pydantic.RootModel", "typing.TypedDict", "typing_extensions.TypedDict", "sqlmodel.SQLModel",
+    }
+)  # fmt: skip
+"""Decorators and bases of the classes that ``typed`` reads."""
 _CONTEXT_NAMES = frozenset({"context", "ctx", "_context", "_ctx", "_", "__"})
 
 
-def read_function(path: str, function: modules.Function, bindings: frozenset[str]) -> Sighting:
-    """Return what ``function`` is; ``bindings`` are the module's objects, whose decorators register routes."""
+def read_function(module: modules.Module, function: modules.Function, models: frozenset[str]) -> Sighting:
+    """Return what ``function`` is.
+
+    ``models`` are the dotted names of data classes that it may take. A decorator of one of the module's own objects
+    registers a route there, so such a function is no handler by itself.
+    """
+    path = module.path
     for decorator in function.decorators:
         if decorator in MARKS:
             return _seen(path, function, MARKS[decorator], Rank.MARKED, f"is marked with {decorator}")
-        if decorator in FOREIGN_MARKS:
-            return _seen(path, function, None, Rank.UNUSABLE, FOREIGN_MARKS[decorator])
-        if decorator.partition(".")[0] in bindings:
+        if decorator.partition(".")[0] in module.bindings:
             return _seen(path, function, None, Rank.UNUSABLE, f"is registered with {decorator.partition('.')[0]}")
-    signature, why = _shape(function)
+    signature, why = _shape(function, models)
     rank = Rank.NAMED if function.name in FUNCTION_NAMES else Rank.SHAPED
     sighting = _seen(path, function, signature, rank if signature else Rank.UNUSABLE, why)
     return replace(sighting, function=function)
+
+
+def find_models(module: modules.Module) -> frozenset[str]:
+    """Return the names of the module's data classes: marked as such, or derived from one."""
+    found: set[str] = set()
+    for name, kinds in module.kinds.items():  # in the order of their definition: a base stands before what derives
+        if kinds & (_MODEL_MARKS | found):
+            found.add(name)
+    return frozenset(found)
 
 
 def overrule(sighting: Sighting, signature: Signature) -> Sighting | None:
@@ -165,12 +186,14 @@ def _seen(path: str, function: modules.Function, signature: Signature | None, ra
     return Sighting(function.name, path, function.line, label, signature, rank, why, path)
 
 
-def _shape(function: modules.Function) -> tuple[Signature | None, str]:
+def _shape(function: modules.Function, models: frozenset[str]) -> tuple[Signature | None, str]:
     """Return the convention that the parameters of ``function`` show, and the reason; None when they show none."""
     names = [parameter.name.lower() for parameter in function.parameters if parameter.required]
     signature = _by_names(names)
     if len(names) == 1:
-        return _single(function)
+        return _single(function, models)
+    if any(_GOOGLE_CONTEXT.intersection(parameter.annotation) for parameter in function.parameters[1:2]):
+        signature = Signature.BACKGROUND
     if signature:
         return signature, SHAPE[signature]
     if names == ["context", "event"]:
@@ -189,17 +212,20 @@ def _by_names(names: list[str]) -> Signature | None:
             return Signature.WSGI
         case ["event" | "_event" | "evt", second] if second in _CONTEXT_NAMES:
             return Signature.LAMBDA
+        case ["data", second] if second in _CONTEXT_NAMES:
+            return Signature.BACKGROUND
     return None
 
 
-def _single(function: modules.Function) -> tuple[Signature | None, str]:
+def _single(function: modules.Function, models: frozenset[str]) -> tuple[Signature | None, str]:
     """Return the convention of a function with one required parameter, from annotation, then name."""
     parameter = next(p for p in function.parameters if p.required)
     kinds = {name.rpartition(".")[2] for name in parameter.annotation}
-    name = parameter.name.lower()
+    name, own = parameter.name.lower(), models & parameter.annotation
     rules = (
         ("CloudEvent" in kinds, Signature.CLOUDEVENT, SHAPE[Signature.CLOUDEVENT]),
         ("azure.functions.HttpRequest" in parameter.annotation, None, "takes an Azure HttpRequest: not supported"),
+        (bool(own), Signature.TYPED, f"takes the data class {'/'.join(sorted(n.rpartition('.')[2] for n in own))}"),
         ("Request" in kinds or name in _REQUEST_NAMES, Signature.HTTP, SHAPE[Signature.HTTP]),
         (bool(kinds & _PLAIN_TYPES), None, f"takes one {'/'.join(sorted(kinds))}, neither request nor CloudEvent"),
         (name in _EVENT_NAMES, Signature.CLOUDEVENT, SHAPE[Signature.CLOUDEVENT]),

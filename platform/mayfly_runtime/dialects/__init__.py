@@ -10,8 +10,19 @@ from typing import Any, NamedTuple
 
 from mayfly_runtime import calls, failures, settings, workers
 
-_MODULES = {"http": "plain", "cloudevent": "event", "lambda": "aws", "asgi": "asgi", "wsgi": "wsgi"}
-"""Dialect -> the module here that speaks it; only the one in use is imported. Each has ``make(target, context)``."""
+_MODULES = {
+    "http": "plain",
+    "cloudevent": "event",
+    "lambda": "aws",
+    "asgi": "asgi",
+    "wsgi": "wsgi",
+    "typed": "typed",
+    "background": "background",
+}
+"""Dialect -> the module here that speaks it; only the one in use is imported.
+
+Each has ``make(target, context)``, and ``prepare()`` where something must be done before the function is imported.
+"""
 
 
 class Context(NamedTuple):
@@ -35,6 +46,10 @@ class Dialect:
         """Answer ``call``."""
         raise NotImplementedError
 
+    async def check(self, probe: str) -> bool:  # noqa: ARG002
+        """Tell what the function says of itself to ``probe``, which is ``alive`` or ``ready``."""
+        return True
+
     async def stop(self) -> None:
         """Do what comes after the last call."""
 
@@ -45,10 +60,24 @@ def make(signature: str, target: Any, context: Context) -> Dialect:
     Raises:
         HandlerError: there is no such dialect, or ``target`` does not fit it.
     """
+    return _import(signature).make(target, context)  # type: ignore[no-any-return]
+
+
+def prepare(signature: str) -> None:
+    """Do what the dialect needs done before the function's module is imported.
+
+    Raises:
+        HandlerError: there is no such dialect.
+    """
+    module = _import(signature)
+    if hasattr(module, "prepare"):
+        module.prepare()
+
+
+def _import(signature: str) -> Any:
     if signature not in _MODULES:
         raise failures.HandlerError(f"MAYFLY_SIGNATURE={signature!r} must be one of {', '.join(_MODULES)}")
-    module = importlib.import_module(f"mayfly_runtime.dialects.{_MODULES[signature]}")
-    return module.make(target, context)  # type: ignore[no-any-return]
+    return importlib.import_module(f"mayfly_runtime.dialects.{_MODULES[signature]}")
 
 
 def make_caller(handler: Callable[..., Any], context: Context, *, arguments: int) -> Callable[..., Awaitable[Any]]:

@@ -1,13 +1,14 @@
 """``http``: ``f(request)``, sync or async, plain or in the style of Cloud Functions.
 
 Three kinds of request object. A synchronous function that imports Flask (functions-framework does) gets Flask's own,
-inside a Flask application context. An async one that is annotated with Starlette's, or uses functions-framework's
-``aio``, gets Starlette's. All others get
+inside a Flask application context, and ``functions_framework.errorhandler`` holds there. An async one that is annotated
+with Starlette's, or uses functions-framework's ``aio``, gets Starlette's. All others get
 ``requests.Request``, which answers to the usual part of Flask's names.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,21 +17,32 @@ from mayfly_runtime import calls, dialects, replies, requests
 from mayfly_runtime.dialects import wsgi
 
 
+def prepare() -> None:
+    """Watch for functions-framework where the function's dependencies hold it."""
+    if importlib.util.find_spec("functions_framework") is not None:
+        from mayfly_runtime.dialects import framework  # noqa: PLC0415  (few functions have it)
+
+        framework.prepare()
+
+
 def make(target: Any, context: dialects.Context) -> dialects.Dialect:
     """Return the kind of http dialect that fits ``target``."""
     call = dialects.make_caller(target, context, arguments=1)
-    if "flask" in sys.modules and not dialects.is_async(target):
-        return wsgi.Application(_make_flask_application(target), context)
-    if dialects.is_async(target) and _wants_starlette(target):
+    if _wants_starlette(target):
         return StarletteFunction(call, context)
+    if "flask" in sys.modules and not dialects.is_async(target):
+        return wsgi.Application(make_flask_application(target, target), context)
     return Function(call, context)
 
 
 def _wants_starlette(target: Callable[..., Any]) -> bool:
     starlette: Any = sys.modules.get("starlette.requests")
-    annotated = dialects.find_annotation(target)
     if starlette is None:
         return False
+    if not dialects.is_async(target):
+        framework: Any = sys.modules.get("mayfly_runtime.dialects.framework")
+        return framework is not None and framework.is_aio(target)
+    annotated = dialects.find_annotation(target)
     return "functions_framework.aio" in sys.modules or (
         annotated is not None and issubclass(annotated, starlette.Request)
     )
@@ -70,16 +82,31 @@ class StarletteFunction(dialects.Dialect):
             await replies.send(call, replies.make_reply(result), self._workers)
 
 
-def _make_flask_application(target: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Return a Flask application whose every path is ``target``; Flask interprets the result and its own ``abort``."""
+def make_flask(target: Any) -> Any:
+    """Return a Flask application without routes that leaves exceptions to us, but for those the function handles."""
     flask: Any = sys.modules["flask"]
     application = flask.Flask(getattr(target, "__module__", None) or "function", static_folder=None)
     application.config["PROPAGATE_EXCEPTIONS"] = True
     application.url_map.strict_slashes = False
     application.url_map.merge_slashes = False
+    framework: Any = sys.modules.get("mayfly_runtime.dialects.framework")
+    for kind, handler in framework.handlers if framework else ():
+        application.register_error_handler(kind, handler)
+        if kind == 500:  # noqa: PLR2004  (Flask calls it only for exceptions that it does not propagate)
+            application.config["PROPAGATE_EXCEPTIONS"] = False
+    return application
+
+
+def make_flask_application(function: Callable[[Any], Any], target: Any) -> Callable[..., Any]:
+    """Return a Flask application whose every path is ``function`` of Flask's request.
+
+    Flask interprets the result and its own ``abort``; ``target`` is the user's function behind it.
+    """
+    flask: Any = sys.modules["flask"]
+    application = make_flask(target)
 
     def view(path: str = "") -> Any:  # noqa: ARG001
-        result = target(flask.request)
+        result = function(flask.request)
         return ("", 204) if result is None else result
 
     methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]

@@ -35,13 +35,32 @@ def layer(tmp_path_factory):
     return directory
 
 
-@pytest.fixture(scope="session")
-def dependencies(layer, tmp_path_factory):
-    """The dependency layers that the functions need, by name."""
-    starlette = ["starlette", "anyio", "idna", "typing_extensions"]
-    cloudevents = ["cloudevents", "dateutil", "deprecation", "packaging"]
-    linked = {"none": [], "click": ["click"], "starlette": starlette, "cloudevents": cloudevents}
-    return {name: link(tmp_path_factory.mktemp(name), ["ops", *names]) for name, names in linked.items()}
+LINKED = {
+    "none": [],
+    "click": ["click"],
+    "starlette": ["starlette", "anyio", "idna", "typing_extensions"],
+    "cloudevents": ["cloudevents", "dateutil", "deprecation", "packaging"],
+    "pydantic": ["pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions"],
+}
+"""Dependency layers made of what the tests' own environment holds."""
+INSTALLED = {
+    "framework": ["functions-framework==3.10.2", "flask==3.1.3"],
+    "websocket": ["wsproto==1.2.0"],
+}
+"""Dependency layers that are installed as the builder does it, when the first test asks for them."""
+
+
+class Layers(dict[str, pathlib.Path]):
+    """The dependency layers that functions need, by name; each is made once."""
+
+    def __init__(self, factory):
+        super().__init__()
+        self._factory = factory
+
+    def __missing__(self, name):
+        directory = self._factory.mktemp(name)
+        self[name] = link(directory, ["ops", *LINKED[name]]) if name in LINKED else install(directory, *INSTALLED[name])
+        return self[name]
 
 
 def install(directory, *wanted):
@@ -54,15 +73,9 @@ def install(directory, *wanted):
 
 
 @pytest.fixture(scope="session")
-def framework(tmp_path_factory):
-    """A dependency layer with functions-framework and Flask."""
-    return install(tmp_path_factory.mktemp("framework"), "functions-framework==3.10.2", "flask==3.1.3")
-
-
-@pytest.fixture(scope="session")
-def websocket(tmp_path_factory):
-    """A dependency layer with a WebSocket library."""
-    return install(tmp_path_factory.mktemp("websocket"), "wsproto==1.2.0")
+def dependencies(tmp_path_factory):
+    """The dependency layers by name."""
+    return Layers(tmp_path_factory)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import concurrent.futures
 import dataclasses
 import json
@@ -27,6 +28,8 @@ class Way:
     reads_itself: bool = False
     threads: bool = True
     own_errors: bool = False
+    whole_request: bool = True
+    """Whether the function sees path and query; one of checked values sees the body only."""
 
     @property
     def of_events(self):
@@ -50,6 +53,8 @@ WAYS = [
     Way("framework_event", "cloudevent", "framework", streams=False),
     Way("aws", "lambda", handler="main.handle", streams=False),
     Way("aws_async", "lambda", streams=False, threads=False),
+    Way("typed_sync", "typed", streams=False, whole_request=False),
+    Way("typed_pydantic", "typed", "pydantic", streams=False, threads=False, whole_request=False),
     Way("asgi", "asgi", handler="main:app", reads_itself=True, threads=False),
     Way("wsgi", "wsgi", handler="main:app"),
     Way("flask_wsgi", "wsgi", "framework", handler="main:app", own_errors=True),
@@ -57,9 +62,7 @@ WAYS = [
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: way.case)
-def way(request, dependencies):
-    if request.param.packages == "framework" and "framework" not in dependencies:
-        dependencies["framework"] = request.getfixturevalue("framework")
+def way(request):
     return request.param
 
 
@@ -68,7 +71,7 @@ def only(ways):
 
 
 STREAMING = only([way for way in WAYS if way.streams])
-BUFFERED = only([way for way in WAYS if not way.reads_itself])
+BUFFERED = only([way for way in WAYS if not way.reads_itself and way.whole_request])
 
 
 @pytest.fixture
@@ -85,8 +88,16 @@ def make_request(way, op, *, name=None, data=None, headers=None):
     if way.of_events:
         subject = {"ce-subject": "".join(f"%{byte:02X}" for byte in name.encode())} if name else {}
         return "POST", "/", {"headers": EVENT | {"ce-type": op} | subject | sent, "content": content}
+    if not way.whole_request:
+        body = {"op": op, "name": name} | ({} if data is None else wrap(data))
+        return "POST", "/", {"headers": sent | {"content-type": "application/json"}, "content": json.dumps(body)}
     params = {"name": name} if name else None
     return "GET" if content is None else "POST", f"/{op}", {"headers": sent, "content": content, "params": params}
+
+
+def wrap(data):
+    """Return bytes and others as members of a JSON object."""
+    return {"raw": base64.b64encode(data).decode()} if isinstance(data, bytes) else {"data": data}
 
 
 def ask(runtime, way, op, **kwargs):

@@ -116,8 +116,7 @@ def test_json_that_is_none(start):
         assert words in answer.json()["detail"], name
 
 
-def test_framework_errors_are_the_framework_s(start, dependencies, framework):
+def test_framework_errors_are_the_framework_s(start):
     """`flask.abort` in a Cloud Function answers as Flask does."""
-    dependencies["framework"] = framework
     runtime = start("framework_http", packages="framework").ready()
     assert runtime.request("GET", "/abort").status_code == 418

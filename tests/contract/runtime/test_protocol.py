@@ -149,9 +149,8 @@ def test_websocket_without_a_library(start):
     assert runtime.request("GET", "/empty").status_code == 204
 
 
-def test_websocket(start, dependencies, websocket):
+def test_websocket(start):
     """With one, an ASGI application holds WebSockets."""
-    dependencies["websocket"] = websocket
     runtime = start("asgi", packages="websocket", MAYFLY_SIGNATURE="asgi", MAYFLY_HANDLER="main:app").ready()
     key = base64.b64encode(os.urandom(16))
     with runtime.connect() as connection:
@@ -166,9 +165,8 @@ def test_websocket(start, dependencies, websocket):
         assert read_until(connection, b"HELLO").startswith(bytes([0x81, 5]))
 
 
-def test_a_client_that_leaves_a_websocket_is_no_failure(start, dependencies, websocket):
+def test_a_client_that_leaves_a_websocket_is_no_failure(start):
     """Whoever closes the page must not fill the log with tracebacks."""
-    dependencies["websocket"] = websocket
     runtime = start("asgi", packages="websocket", MAYFLY_SIGNATURE="asgi", MAYFLY_HANDLER="main:app").ready()
     key = base64.b64encode(os.urandom(16))
     with runtime.connect() as connection:

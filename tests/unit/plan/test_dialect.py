@@ -164,6 +164,47 @@ FOUND = {
         "http",
     ),
     "alias assignment": ({"main.py": "def _x(event, context): ...\nhandler = _x"}, "main:handler", "lambda"),
+    "framework typed mark": (
+        {"main.py": "import functions_framework\n@functions_framework.typed(Greeting)\ndef f(g): ..."},
+        "main:f",
+        "typed",
+    ),
+    "dataclass": (
+        {"main.py": "from dataclasses import dataclass\n@dataclass\nclass Order: ...\ndef take(order: Order): ..."},
+        "main:take",
+        "typed",
+    ),
+    "dataclass with options, in a list": (
+        {"main.py": "import dataclasses as d\n@d.dataclass(frozen=True)\nclass O: ...\ndef main(os: 'list[O]'): ..."},
+        "main:main",
+        "typed",
+    ),
+    "pydantic model of another module": (
+        {
+            "main.py": "from shop.models import Order\ndef take(request: Order): ...",
+            "shop/models.py": "from pydantic import BaseModel\nclass Base(BaseModel): ...\nclass Order(Base): ...",
+        },
+        "main:take",
+        "typed",
+    ),
+    "pydantic model through its module": (
+        {
+            "main.py": "import models\ndef take(x: models.Order): ...",
+            "models.py": "import pydantic\nclass Order(pydantic.BaseModel): ...",
+        },
+        "main:take",
+        "typed",
+    ),
+    "background": ({"main.py": "def archive(data, context): ..."}, "main:archive", "background"),
+    "background by annotation": (
+        {
+            "main.py": "from google.cloud import functions_v1\n"
+            "def on_file(event: dict, c: functions_v1.context.Context): ..."
+        },
+        "main:on_file",
+        "background",
+    ),
+    "pubsub shape stays lambda": ({"main.py": "def hello_pubsub(event, context): ..."}, "main:hello_pubsub", "lambda"),
     "tests are not handlers": (
         {"shop.py": "def buy(request): ...", "test_shop.py": "def test_buy(request): ..."},
         "shop:buy",

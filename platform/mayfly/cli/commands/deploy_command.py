@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mayfly.cli import deployment, exits, manifest, options, rest, session
+from mayfly.model import build
 
 
 def run(
@@ -27,7 +28,7 @@ def run(
     handler: Annotated[str | None, typer.Option("--handler", metavar="MODULE:NAME", help="spec.handler.")] = None,
     signature: Annotated[
         str | None,
-        typer.Option("--signature", metavar="KIND", help="spec.signature: auto, http, cloudevent, lambda, asgi, wsgi."),
+        typer.Option("--signature", metavar="KIND", help=f"spec.signature: {', '.join(build.Signature)}."),
     ] = None,
     env: Annotated[
         list[str] | None, typer.Option("--env", "-e", metavar="NAME=VALUE", help="Set a variable; may be repeated.")
