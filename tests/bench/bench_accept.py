@@ -23,7 +23,8 @@ import uvicorn
 import uvloop
 
 from mayfly.cluster import client, gatekeeper
-from mayfly.eventing import app, calls, intake, known, metrics, senders, serving, web
+from mayfly.eventing import known, metrics, serving, web
+from mayfly.eventing.reception import app, calls, intake, senders
 from mayfly.model import handover
 from mayfly.store import interface, postgres, sqlite
 from tests.bench import bench_store, figures

@@ -22,8 +22,9 @@ from typing import Any
 
 import uvloop
 
-from mayfly.eventing import dispatch, known, metrics, post, publish, target
 from mayfly.eventing import kinds as kind_names
+from mayfly.eventing import known, metrics, publish, target
+from mayfly.eventing.delivery import dispatch, post
 from mayfly.events import event
 from mayfly.outside import client as outside
 from mayfly.store import ids, interface, postgres, records, sqlite

@@ -1,6 +1,6 @@
 """What the interface's description says about invocations, and what belongs to them.
 
-The eventing process writes these documents (``mayfly.eventing.documents``); a test holds the two equal.
+The eventing process writes these documents (``mayfly.eventing.management.documents``); a test holds the two equal.
 """
 
 from __future__ import annotations

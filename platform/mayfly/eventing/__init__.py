@@ -1,8 +1,9 @@
 """Take events and asynchronous calls, keep them, deliver each to its function or dead-letter it with the true reason.
 
-One direction: a request becomes an event or a call (``intake``, ``calls``), that becomes invocations (``publish``),
-these are stored and only then answered 202; ``dispatch`` leases what is due, ``deliver`` tries it once, ``outcome``
-decides what follows, the store settles it with all that follows in one transaction.
+One direction: a request becomes an event or a call (``reception``), that becomes invocations (``publish``), these are
+stored and only then answered 202; ``delivery`` leases what is due, tries it once and decides what follows, the store
+settles it with all that follows in one transaction. ``clock`` makes the ticks of schedules, ``management`` answers who
+asks; ``process`` puts all of it together.
 
 Vocabulary:
     Target     a Function as who delivers to it sees it: its triggers, its policy, what it can take.

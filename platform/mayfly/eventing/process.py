@@ -14,25 +14,11 @@ import uvloop
 
 from mayfly import errors, settings
 from mayfly.cluster import client, events, gatekeeper, kinds, watch
-from mayfly.eventing import (
-    alarm,
-    app,
-    calls,
-    dispatch,
-    intake,
-    known,
-    leading,
-    management,
-    members,
-    metrics,
-    post,
-    reads,
-    retention,
-    senders,
-    serving,
-    ticking,
-    tokenfile,
-)
+from mayfly.eventing import alarm, known, metrics, serving, tokenfile
+from mayfly.eventing.clock import leading, retention, ticking
+from mayfly.eventing.delivery import dispatch, members, post
+from mayfly.eventing.management import management, reads
+from mayfly.eventing.reception import app, calls, intake, senders
 from mayfly.model import names
 from mayfly.outside import client as outside
 from mayfly.store import interface, postgres, sqlite

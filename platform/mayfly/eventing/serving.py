@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 
 from mayfly import deadline
-from mayfly.eventing import app
+from mayfly.eventing.reception import app
 
 CONNECTIONS = 2048
 """Requests served at once; one more is answered with 503 instead of memory without end."""

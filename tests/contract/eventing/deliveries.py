@@ -20,8 +20,9 @@ import pytest
 import pytest_asyncio
 from aiohttp import abc, web
 
-from mayfly.eventing import dispatch, known, metrics, post, publish
 from mayfly.eventing import kinds as kind_names
+from mayfly.eventing import known, metrics, publish
+from mayfly.eventing.delivery import dispatch, post
 from mayfly.events import cloudevent, event
 from mayfly.outside import client as outside
 from mayfly.store import ids, interface, postgres, records, sqlite

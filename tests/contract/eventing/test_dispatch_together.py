@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from mayfly import errors
-from mayfly.eventing import share
+from mayfly.eventing.delivery import share
 from mayfly.store import records
 from tests.contract.eventing import deliveries
 from tests.contract.eventing.deliveries import QUICK, until

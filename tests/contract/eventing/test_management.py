@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from mayfly import errors
-from mayfly.eventing import known, management, patience, problem, web
+from mayfly.eventing import known, problem, web
+from mayfly.eventing.management import management, patience
 from mayfly.store import ids, records, sqlite
 from tests.contract.store import make
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 
 from mayfly.cluster import kinds
-from mayfly.eventing import members
+from mayfly.eventing.delivery import members
 from tests.contract.cluster.conftest import cluster, kubeconfig, namespace  # noqa: F401
 
 DEADLINE = 30.0

@@ -9,8 +9,9 @@ import socket
 
 import pytest
 
-from mayfly.eventing import attempt, context, post
+from mayfly.eventing import context
 from mayfly.eventing import target as targets
+from mayfly.eventing.delivery import attempt, post
 from mayfly.events import retry
 from mayfly.outside import client as outside
 from mayfly.store import records

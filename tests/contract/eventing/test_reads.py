@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from mayfly import errors
-from mayfly.eventing import patience, problem, reads, web
+from mayfly.eventing import problem, web
+from mayfly.eventing.management import patience, reads
 from mayfly.model import handover
 from mayfly.store import records, sqlite
 from tests.contract.store import make

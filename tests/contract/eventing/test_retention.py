@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from mayfly import errors
-from mayfly.eventing import retention
+from mayfly.eventing.clock import retention
 from mayfly.store import sqlite
 from tests.contract.eventing import clock as clocks
 from tests.contract.store import make

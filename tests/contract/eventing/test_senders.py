@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from mayfly.cluster import client, kinds
-from mayfly.eventing import keys, senders
+from mayfly.eventing.reception import keys, senders
 from mayfly.model import handover, names
 from tests import ports
 from tests.contract.eventing import world as worlds

@@ -11,7 +11,8 @@ import time
 import pytest
 
 from mayfly import errors
-from mayfly.eventing import metrics, ticking
+from mayfly.eventing import metrics
+from mayfly.eventing.clock import ticking
 from mayfly.store import records, sqlite
 from tests.conftest import ROOT
 from tests.contract.eventing import clock as clocks

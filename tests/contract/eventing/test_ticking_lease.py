@@ -11,7 +11,8 @@ import pytest
 
 from mayfly import errors
 from mayfly.cluster import election, kinds
-from mayfly.eventing import leading, metrics, ticking
+from mayfly.eventing import metrics
+from mayfly.eventing.clock import leading, ticking
 from mayfly.model import names
 from mayfly.store import sqlite
 from tests.contract.cluster.conftest import cluster, kubeconfig, namespace  # noqa: F401

@@ -12,7 +12,8 @@ import pathlib
 import signal
 import sys
 
-from mayfly.eventing import metrics, ticking
+from mayfly.eventing import metrics
+from mayfly.eventing.clock import ticking
 from mayfly.store import sqlite
 from tests.contract.eventing import clock
 

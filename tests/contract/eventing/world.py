@@ -17,7 +17,9 @@ import uvicorn
 import uvloop
 
 from mayfly.cluster import client, gatekeeper
-from mayfly.eventing import app, asgi, calls, context, intake, known, management, metrics, reads, senders, serving
+from mayfly.eventing import context, known, metrics, serving
+from mayfly.eventing.management import management, reads
+from mayfly.eventing.reception import app, asgi, calls, intake, senders
 from mayfly.model import handover
 from mayfly.store import interface, records
 

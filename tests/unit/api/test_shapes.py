@@ -6,7 +6,7 @@ import pydantic
 import pytest
 
 from mayfly.api import app, shapes
-from mayfly.eventing import documents, questions
+from mayfly.eventing.management import documents, questions
 from mayfly.store import records
 from tests.unit.eventing.test_documents import make_invocation
 

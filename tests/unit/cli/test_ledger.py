@@ -10,7 +10,7 @@ import pytest
 
 from mayfly.cli import ledger, options
 from mayfly.cli.commands import events_tail_command as tail
-from mayfly.eventing import documents
+from mayfly.eventing.management import documents
 from mayfly.store import records
 from tests.unit.eventing.test_documents import NOW, make_invocation
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from mayfly.eventing import attempt, case, context, target
+from mayfly.eventing import context, target
+from mayfly.eventing.delivery import attempt, case
 from mayfly.events import cloudevent, event, filters, retry
 from mayfly.model import trigger
 from mayfly.store import ids, records

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mayfly.eventing import agenda, target
+from mayfly.eventing import target
+from mayfly.eventing.clock import agenda
 from mayfly.events import schedule
 from mayfly.model import trigger
 

@@ -9,7 +9,8 @@ import logging
 import pytest
 
 from mayfly import errors
-from mayfly.eventing import app, asgi, web
+from mayfly.eventing import web
+from mayfly.eventing.reception import app, asgi
 from mayfly.model import handover
 
 TOKEN = "internal-token"

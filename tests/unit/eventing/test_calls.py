@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from mayfly.eventing import calls, problem, web
+from mayfly.eventing import problem, web
+from mayfly.eventing.reception import calls
 from mayfly.model import handover
 from mayfly.store import records
 

@@ -6,7 +6,8 @@ import datetime as dt
 
 import pytest
 
-from mayfly.eventing import context, documents
+from mayfly.eventing import context
+from mayfly.eventing.management import documents
 from mayfly.store import records
 
 NOW = 1_790_000_000.25

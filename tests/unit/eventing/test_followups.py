@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from mayfly.eventing import attempt, context, followups, kinds, outcome, publish
+from mayfly.eventing import context, kinds, publish
+from mayfly.eventing.delivery import attempt, followups, outcome
 from mayfly.events import chain, cloudevent, event, retry
 from mayfly.model import trigger
 from mayfly.store import records

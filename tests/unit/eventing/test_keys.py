@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from mayfly.eventing import keys
+from mayfly.eventing.reception import keys
 
 KEY = "0123456789abcdef"
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from mayfly.eventing import leading
+from mayfly.eventing.clock import leading
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC).timestamp()
 

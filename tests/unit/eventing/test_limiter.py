@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayfly.eventing import attempt, limiter
-from mayfly.eventing.limiter import Signal
+from mayfly.eventing.delivery import attempt, limiter
+from mayfly.eventing.delivery.limiter import Signal
 from mayfly.events import retry
 from tests.unit.eventing.make import make_target
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.eventing import members
+from mayfly.eventing.delivery import members
 
 
 def make_endpoint(name, *, kind="Pod", **conditions):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayfly.eventing import attempt, kinds, outcome
+from mayfly.eventing import kinds
+from mayfly.eventing.delivery import attempt, outcome
 from mayfly.events import retry
 from mayfly.model import trigger
 from mayfly.store import records

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mayfly import errors
-from mayfly.eventing import questions
+from mayfly.eventing.management import questions
 from mayfly.store import records
 
 ID = "019a0000-0000-7000-8000-000000000001"

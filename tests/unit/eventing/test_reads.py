@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.eventing import reads
+from mayfly.eventing.management import reads
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from mayfly.eventing import remembered, tokenfile
+from mayfly.eventing import tokenfile
+from mayfly.eventing.reception import remembered
 
 
 class Oracle:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mayfly.eventing import retention, target
+from mayfly.eventing import target
+from mayfly.eventing.clock import retention
 from mayfly.store import records
 
 NOW = 1_790_000_000.0

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayfly.eventing import share
+from mayfly.eventing.delivery import share
 from mayfly.store import records
 
 QUEUES = [("shop", f"f{number}") for number in range(3000)]

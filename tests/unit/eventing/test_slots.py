@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayfly.eventing import limiter, share, slots, target
+from mayfly.eventing import target
+from mayfly.eventing.delivery import limiter, share, slots
 from mayfly.events import lease
 from mayfly.store import records
 from tests.unit.eventing.make import make_invocation, make_lease

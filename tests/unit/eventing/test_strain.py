@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mayfly.eventing import strain
+from mayfly.eventing.delivery import strain
 
 LATE, PROMPT = strain.LATE_SECONDS * 1.01, strain.PROMPT_SECONDS * 0.99
 

@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TypeVar
 
-from mayfly.eventing import limiter, share, strain, target
+from mayfly.eventing import target
+from mayfly.eventing.delivery import limiter, share, strain
 from mayfly.events import lease
 from mayfly.store import records
 

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 
 from mayfly import errors
-from mayfly.eventing import documents, kinds, patience, problem, questions, web
+from mayfly.eventing import kinds, problem, web
+from mayfly.eventing.management import documents, patience, questions
 from mayfly.model import handover
 from mayfly.store import interface, records
 

@@ -12,7 +12,9 @@ from types import MappingProxyType
 from typing import Any
 
 from mayfly import errors
-from mayfly.eventing import attempt, case, documents, kinds
+from mayfly.eventing import kinds
+from mayfly.eventing.delivery import attempt, case
+from mayfly.eventing.management import documents
 from mayfly.events import chain, cloudevent, deadletter, event, media, message, retry
 
 SUCCEEDED = "dev.mayfly.invocation.succeeded"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from mayfly.eventing import known, share
+from mayfly.eventing import known
+from mayfly.eventing.delivery import share
 from mayfly.store import interface, records, waking
 
 LOOK_SECONDS = 1.0

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from mayfly import errors
-from mayfly.eventing import backlog, context, kinds, known, metrics, problem, publish, senders, trace, web
+from mayfly.eventing import context, kinds, known, metrics, problem, publish, trace, web
+from mayfly.eventing.reception import backlog, senders
 from mayfly.events import cloudevent, event
 from mayfly.store import interface, records
 

@@ -6,7 +6,8 @@ import dataclasses
 import time
 from collections.abc import Callable
 
-from mayfly.eventing import problem, remembered
+from mayfly.eventing import problem
+from mayfly.eventing.reception import remembered
 from mayfly.store import interface
 
 BELIEVED_SECONDS = 1.0

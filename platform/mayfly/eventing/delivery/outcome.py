@@ -9,7 +9,8 @@ import dataclasses
 from dataclasses import dataclass
 
 from mayfly import errors
-from mayfly.eventing import attempt, case, followups, kinds, news, reply
+from mayfly.eventing import kinds
+from mayfly.eventing.delivery import attempt, case, followups, news, reply
 from mayfly.events import chain, retry
 from mayfly.model import duration
 from mayfly.store import records

@@ -13,7 +13,7 @@ from typing import Any
 
 from mayfly import errors
 from mayfly.cluster import client, gatekeeper, kinds
-from mayfly.eventing import remembered
+from mayfly.eventing.reception import remembered
 from mayfly.model import names
 
 log = logging.getLogger(__name__)

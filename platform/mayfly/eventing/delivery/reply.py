@@ -6,7 +6,8 @@ https://github.com/knative/specs/blob/main/specs/eventing/data-plane.md, "Derive
 from __future__ import annotations
 
 from mayfly import errors
-from mayfly.eventing import attempt, case, kinds, publish
+from mayfly.eventing import kinds, publish
+from mayfly.eventing.delivery import attempt, case
 from mayfly.events import chain, cloudevent, event
 from mayfly.store import records
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from mayfly import errors
 from mayfly.cluster import client, election, kinds, lease
-from mayfly.eventing import ticking
+from mayfly.eventing.clock import ticking
 from mayfly.events import schedule
 from mayfly.model import names
 

@@ -12,7 +12,8 @@ import enum
 import math
 from dataclasses import dataclass, replace
 
-from mayfly.eventing import attempt, target
+from mayfly.eventing import target
+from mayfly.eventing.delivery import attempt
 from mayfly.events import retry
 
 OVERLOADED = frozenset({429, 503, 504})

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from mayfly import errors
 from mayfly.cluster import client, gatekeeper
-from mayfly.eventing import keys, remembered, tokenfile, web
+from mayfly.eventing import tokenfile, web
+from mayfly.eventing.reception import keys, remembered
 from mayfly.model import handover, names
 
 KEY_HEADER = "x-api-key"

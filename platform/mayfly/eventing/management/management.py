@@ -8,7 +8,9 @@ from typing import NamedTuple
 from urllib import parse
 
 from mayfly import errors
-from mayfly.eventing import documents, known, patience, problem, questions, retention, steering, web
+from mayfly.eventing import known, problem, web
+from mayfly.eventing.clock import retention
+from mayfly.eventing.management import documents, patience, questions, steering
 from mayfly.store import interface, records
 
 BASE = r"/v1/namespaces/([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)"

@@ -13,7 +13,8 @@ import aiohttp
 import multidict
 import yarl
 
-from mayfly.eventing import attempt, context, onward, reply, target, trace
+from mayfly.eventing import context, onward, target, trace
+from mayfly.eventing.delivery import attempt, reply
 from mayfly.events import chain, lease, message, retry
 from mayfly.model import handover
 from mayfly.outside import client as outside

@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 
-from mayfly.eventing import attempt, case, kinds, news, publish, target
+from mayfly.eventing import kinds, publish, target
+from mayfly.eventing.delivery import attempt, case, news
 from mayfly.events import binary, chain, event
 from mayfly.model import trigger
 from mayfly.store import records

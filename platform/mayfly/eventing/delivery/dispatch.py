@@ -13,7 +13,8 @@ from typing import Any
 
 from mayfly import errors
 from mayfly.cluster import backoff
-from mayfly.eventing import deliver, known, metrics, share, slots, strain, tenure
+from mayfly.eventing import known, metrics
+from mayfly.eventing.delivery import deliver, share, slots, strain, tenure
 from mayfly.store import interface, records, waking
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable
 
 from mayfly import errors
-from mayfly.eventing import asgi, intake, problem, tokenfile, web
+from mayfly.eventing import problem, tokenfile, web
+from mayfly.eventing.reception import asgi, intake
 from mayfly.model import handover
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from mayfly import errors
 from mayfly.cluster import backoff
-from mayfly.eventing import attempt, case, known, limiter, metrics, outcome, target
+from mayfly.eventing import known, metrics, target
+from mayfly.eventing.delivery import attempt, case, limiter, outcome
 from mayfly.store import interface, records
 
 log = logging.getLogger(__name__)

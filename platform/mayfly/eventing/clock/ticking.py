@@ -15,7 +15,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from mayfly import errors
-from mayfly.eventing import agenda, kinds, known, metrics, publish
+from mayfly.eventing import kinds, known, metrics, publish
+from mayfly.eventing.clock import agenda
 from mayfly.events import schedule
 from mayfly.store import interface, records
 

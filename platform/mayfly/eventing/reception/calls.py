@@ -9,20 +9,8 @@ import time
 from collections.abc import Callable
 
 from mayfly import errors
-from mayfly.eventing import (
-    backlog,
-    context,
-    kinds,
-    known,
-    metrics,
-    onward,
-    prefer,
-    problem,
-    publish,
-    target,
-    trace,
-    web,
-)
+from mayfly.eventing import context, kinds, known, metrics, onward, prefer, problem, publish, target, trace, web
+from mayfly.eventing.reception import backlog
 from mayfly.events import chain
 from mayfly.model import handover
 from mayfly.outside import allowlist
