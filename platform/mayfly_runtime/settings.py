@@ -39,6 +39,11 @@ class Settings(NamedTuple):
     """MAYFLY_TERMINATION_LOG: where the reason of a failed load is written. Default ``/dev/termination-log``."""
     log_level: str
     """MAYFLY_LOG_LEVEL: ``debug`` adds a line for each call. Default ``info``."""
+    lambda_payload: str
+    """LAMBDA_PAYLOAD: format of the events that signature ``lambda`` gets, ``1.0`` or ``2.0``. Default 2.0.
+
+    Its author sets it in ``spec.env``, where the platform's own prefix is not allowed.
+    """
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -61,6 +66,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         max_body_bytes=_read_number(environ, "MAYFLY_MAX_BODY_BYTES", 32 * 1024 * 1024, int, least=0, most=1 << 40),
         termination_log=environ.get("MAYFLY_TERMINATION_LOG") or "/dev/termination-log",
         log_level=_read_level(environ),
+        lambda_payload=_read_payload(environ),
     )
 
 
@@ -84,3 +90,10 @@ def _read_level(environ: Mapping[str, str]) -> str:
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise SettingsError(f"MAYFLY_LOG_LEVEL={level!r} must be debug, info, warning, error or critical.")
     return level
+
+
+def _read_payload(environ: Mapping[str, str]) -> str:
+    payload = environ.get("LAMBDA_PAYLOAD") or "2.0"
+    if payload not in {"1.0", "2.0"}:
+        raise SettingsError(f"LAMBDA_PAYLOAD={payload!r} must be 1.0 (REST API) or 2.0 (HTTP API).")
+    return payload

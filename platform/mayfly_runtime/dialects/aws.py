@@ -1,5 +1,7 @@
 """``lambda``: ``handler(event, context)`` as AWS calls it.
 
+The event of a request is payload 2.0; ``LAMBDA_PAYLOAD=1.0`` gives what a REST API or a load balancer sends.
+
 Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html (payload
 2.0, request and response) and https://docs.aws.amazon.com/lambda/latest/dg/python-context.html.
 """
@@ -7,12 +9,13 @@ Sources: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-d
 from __future__ import annotations
 
 import base64
+import json
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mayfly_runtime import calls, dialects, events, replies, requests, sdk, settings
+from mayfly_runtime import calls, dialects, events, problem, replies, requests, sdk, settings
 from mayfly_runtime.dialects import event as event_dialect
 
 _TEXT_TYPES = ("application/json", "application/xml", "application/javascript")
@@ -24,11 +27,29 @@ def make(target: Any, context: dialects.Context) -> dialects.Dialect:
     Raises:
         HandlerError: ``target`` does not take two arguments.
     """
-    return LambdaFunction(dialects.make_caller(target, context, arguments=2), context.settings)
+    caller = dialects.make_caller(target, context, arguments=2)
+    if context.settings.lambda_payload == "1.0":
+        from mayfly_runtime.dialects import rest  # noqa: PLC0415  (few functions want it)
+
+        return LambdaFunction(caller, context.settings, rest.make_payload)
+    return LambdaFunction(caller, context.settings, make_payload)
 
 
-class LambdaContext:
-    """The second argument: names as in AWS; what has no meaning here is None or says so."""
+class Names:
+    """An object with the attributes it is given."""
+
+    def __init__(self, **attributes: Any) -> None:
+        vars(self).update(attributes)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({vars(self)!r})"
+
+
+class LambdaContext(Names):
+    """The second argument: names as in AWS; what has no meaning here is None or says so.
+
+    ``client_context`` is read from ``X-Amz-Client-Context`` as AWS's Invoke API reads it: base64 of a JSON object.
+    """
 
     def __init__(self, call: calls.Call, given: settings.Settings) -> None:
         self._call = call
@@ -39,8 +60,8 @@ class LambdaContext:
         self.aws_request_id = call.request_id
         self.log_group_name = f"/{given.namespace}/{given.function}"
         self.log_stream_name = given.revision
-        self.identity = None
-        self.client_context = None
+        self.identity = Names(cognito_identity_id=None, cognito_identity_pool_id=None)
+        self.client_context = _read_client_context(call.header(b"x-amz-client-context"))
         self.tenant_id = None
 
     def get_remaining_time_in_millis(self) -> int:
@@ -50,6 +71,26 @@ class LambdaContext:
     def log(self, message: Any) -> None:
         """Print ``message``, as AWS's context does."""
         print(message, end="")  # noqa: T201
+
+
+def _read_client_context(header: bytes | None) -> Names | None:
+    """Return the caller's context, None without one.
+
+    Raises:
+        Problem: 400, it is not base64 of a JSON object.
+    """
+    if header is None:
+        return None
+    try:
+        document = json.loads(base64.b64decode(header, validate=True))
+        known = {name: document.get(name) for name in ("custom", "env")}
+        client = Names(**dict.fromkeys(_CLIENT_FIELDS) | (document.get("client") or {}))
+    except (ValueError, AttributeError, TypeError):
+        raise problem.Problem(400, "X-Amz-Client-Context is not base64 of a JSON object") from None
+    return Names(client=client, **known)
+
+
+_CLIENT_FIELDS = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
 
 
 def _read_memory_limit(path: str = "/sys/fs/cgroup/memory.max") -> str:
@@ -68,15 +109,21 @@ _memory_limit = _read_memory_limit()
 class LambdaFunction(dialects.Dialect):
     """A function of event and context."""
 
-    def __init__(self, call: Callable[..., Awaitable[Any]], given: settings.Settings) -> None:
+    def __init__(
+        self,
+        call: Callable[..., Awaitable[Any]],
+        given: settings.Settings,
+        make_payload: Callable[[calls.Call, bytes, str], dict[str, Any]],
+    ) -> None:
         self._call = call
         self._settings = given
+        self._make_payload = make_payload
 
     async def answer(self, call: calls.Call) -> None:
-        """Make the event (the CloudEvent itself, or payload 2.0), call the function, send its response."""
+        """Make the event (the CloudEvent itself, or a payload), call the function, send its response."""
         body = await call.read_body()
         of_event = events.is_event(call.scope["headers"])
-        event = _make_cloudevent(call, body) if of_event else make_payload(call, body, self._settings.function)
+        event = _make_cloudevent(call, body) if of_event else self._make_payload(call, body, self._settings.function)
         result = await self._call(event, LambdaContext(call, self._settings))
         if of_event and (result is None or sdk.take_apart(result) is not None):
             reply = event_dialect.make_reply(result, self._settings.function)
@@ -113,7 +160,7 @@ def make_payload(call: calls.Call, body: bytes, function: str) -> dict[str, Any]
         payload["cookies"] = cookies
     if query:
         payload["queryStringParameters"] = _join_parameters(query)
-    return payload | _make_body(body, headers.get("content-type"))
+    return payload | make_body(body, headers.get("content-type"))
 
 
 def _join_parameters(query: str) -> dict[str, str]:
@@ -124,7 +171,7 @@ def _join_parameters(query: str) -> dict[str, str]:
     return joined
 
 
-def _make_body(body: bytes, content_type: str | None) -> dict[str, Any]:
+def make_body(body: bytes, content_type: str | None) -> dict[str, Any]:
     """Return ``body`` (absent when empty) and ``isBase64Encoded``; text stays text."""
     if not body:
         return {"isBase64Encoded": False}

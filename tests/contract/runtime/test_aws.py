@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 
@@ -64,6 +65,78 @@ def test_http_event(show):
     assert seen["context"]["function_name"] == "odd"
     assert seen["context"]["function_version"] == "odd-00001"
     assert seen["context"]["aws_request_id"] == "req-1"
+
+
+def test_context(show):
+    """The context has every name that AWS documents; what a caller says of itself is in `client_context`."""
+    client = {"client": {"app_title": "till"}, "custom": {"shop": "7"}}
+    sent = {"x-amz-client-context": base64.b64encode(json.dumps(client).encode()).decode(), "x-request-id": "r-1"}
+    context = show.request("GET", "/", headers=sent).json()["context"]
+    assert context.pop("client_context") == {
+        "client": {
+            "installation_id": None,
+            "app_title": "till",
+            "app_version_name": None,
+            "app_version_code": None,
+            "app_package_name": None,
+        },
+        "custom": {"shop": "7"},
+        "env": None,
+    }
+    assert context.pop("memory_limit_in_mb").isdigit()
+    assert context == {
+        "function_name": "odd",
+        "function_version": "odd-00001",
+        "invoked_function_arn": "arn:mayfly:lambda:shop:000000000000:function:odd",
+        "aws_request_id": "r-1",
+        "log_group_name": "/shop/odd",
+        "log_stream_name": "odd-00001",
+        "identity": {"cognito_identity_id": None, "cognito_identity_pool_id": None},
+        "tenant_id": None,
+    }
+    assert show.request("GET", "/").json()["context"]["client_context"] is None
+    for wrong in ("*", base64.b64encode(b"[1]").decode()):
+        assert show.request("GET", "/", headers={"x-amz-client-context": wrong}).status_code == 400
+
+
+def test_rest_event(start):
+    """With LAMBDA_PAYLOAD=1.0 a request is payload format 1.0: lists of values, and null for what is absent."""
+    settings = {"MAYFLY_SIGNATURE": "lambda", "MAYFLY_HANDLER": "main.show", "LAMBDA_PAYLOAD": "1.0"}
+    show = start("odd", **settings).ready()
+    event = show.request(
+        "PUT",
+        "/orders/7?x=1&x=2",
+        content=b"\x00\xff",
+        headers=[
+            ("Host", "pay.shop.example"),
+            ("X-Many", "a"),
+            ("X-Many", "b"),
+            ("Cookie", "s=1; t=2"),
+            ("X-Forwarded-For", "203.0.113.7, 10.0.0.1"),
+            ("X-Request-Id", "req-1"),
+            ("Content-Type", "image/png"),
+        ],
+    ).json()["event"]
+    context, headers, many = (event.pop(name) for name in ("requestContext", "headers", "multiValueHeaders"))
+    assert (headers["X-Many"], many["X-Many"], headers["Cookie"]) == ("b", ["a", "b"], "s=1; t=2")
+    assert event == {
+        "version": "1.0",
+        "resource": "/{proxy+}",
+        "path": "/orders/7",
+        "httpMethod": "PUT",
+        "queryStringParameters": {"x": "2"},
+        "multiValueQueryStringParameters": {"x": ["1", "2"]},
+        "pathParameters": {"proxy": "orders/7"},
+        "stageVariables": None,
+        "body": "AP8=",
+        "isBase64Encoded": True,
+    }
+    assert (context["httpMethod"], context["requestId"], context["domainName"]) == ("PUT", "req-1", "pay.shop.example")
+    assert context["identity"]["sourceIp"] == "203.0.113.7"
+
+    empty = show.request("GET", "/").json()["event"]
+    assert (empty["body"], empty["isBase64Encoded"], empty["queryStringParameters"]) == (None, False, None)
+    assert empty["pathParameters"] is None
 
 
 def test_bodies(show):

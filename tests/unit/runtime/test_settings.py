@@ -24,6 +24,7 @@ def test_defaults():
         max_body_bytes=33_554_432,
         termination_log="/dev/termination-log",
         log_level="INFO",
+        lambda_payload="2.0",
     )
 
 
@@ -38,6 +39,7 @@ WRONG = {
     "PORT": ["65536", "http"],
     "MAYFLY_MAX_BODY_BYTES": ["1k"],
     "MAYFLY_LOG_LEVEL": ["loud"],
+    "LAMBDA_PAYLOAD": ["1", "v2"],
 }
 
 

@@ -14,7 +14,11 @@ def broken_reply(event):
 def show(event, context):
     logging.getLogger("user").warning("shown", extra={"order": 7})
     print('{"severity": "NOTICE", "message": "structured"}')
-    return {"event": event, "context": {name: value for name, value in vars(context).items() if name[0] != "_"}}
+    shown = {name: value for name, value in vars(context).items() if name[0] != "_"}
+    shown["identity"] = vars(context.identity)
+    if context.client_context:
+        shown["client_context"] = vars(context.client_context) | {"client": vars(context.client_context.client)}
+    return {"event": event, "context": shown}
 
 
 def result(event, context):
