@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from mayfly import errors
-from mayfly.eventing import kinds, problem, web
+from mayfly.eventing import kinds, onward, problem, web
 from mayfly.eventing.management import documents, patience, questions
 from mayfly.model import handover
 from mayfly.store import interface, records
@@ -21,21 +21,6 @@ _PLACE = re.compile(handover.INVOCATION + "$")
 _ID = re.compile(questions.ID)
 READING = ("GET", "HEAD")
 
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "content-length",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Headers of one connection (https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1); the length is counted anew."""
 OURS = ("mayfly-", "x-mayfly-", "x-envoy-", "k-proxy-", "knative-", "x-request-id")
 """Beginnings of names that the platform sets itself."""
 TRUNCATED = "mayfly-truncated"
@@ -115,7 +100,7 @@ class Reads:
 def choose_headers(headers: records.Headers) -> records.Headers:
     """Return what of an answer's headers is the function's word to its caller. Pure."""
     connection = ",".join(value for name, value in headers if name.lower() == "connection")
-    dropped = HOP_BY_HOP | {name.strip().lower() for name in connection.split(",")}
+    dropped = onward.HOP_BY_HOP | {"content-length"} | {name.strip().lower() for name in connection.split(",")}
     return tuple(
         (name, value) for name, value in headers if name.lower() not in dropped and not name.lower().startswith(OURS)
     )
