@@ -17,6 +17,7 @@
       EventingUnavailable  the process that keeps invocations does not answer; temporary
       BuildError           the source is wrong; permanent until it changes
         SourceError          unreadable, unsafe or too large
+          SourceUnavailable    its host does not answer, or its Secret is not there; temporary
         HandlerError         no handler, several, or not callable
         SyntaxProblem        a file does not parse
         DependencyError      cannot be resolved or installed
@@ -139,6 +140,13 @@ class SourceError(BuildError):
     """A source cannot be read, is unsafe or is too large."""
 
     reason = "SourceRefused"
+
+
+class SourceUnavailable(SourceError):
+    """What is needed to fetch a source is not there for now: its host does not answer, or a Secret does not exist."""
+
+    reason = "SourceUnavailable"
+    temporary = True
 
 
 class HandlerError(BuildError):

@@ -91,6 +91,11 @@ class BuilderSettings(RegistrySettings):
     max_unpacked_bytes: int = Field(250 * 1024 * 1024, description="Largest unpacked source, in bytes.")
     max_dependency_bytes: int = Field(1024 * 1024 * 1024, description="Largest installed dependency tree, in bytes.")
     index_url: str = Field("", description="Python package index; empty for the public one.")
+    source_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="Networks, beside the Internet, from which sources may be fetched (git, archive); plain HTTP is"
+        " allowed there. A list in JSON.",
+    )
 
 
 class GatewaySettings(Settings):

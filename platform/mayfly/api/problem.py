@@ -55,6 +55,7 @@ STATUSES: dict[type[errors.MayflyError], int] = {
     errors.EventingUnavailable: 503,
     errors.BuildError: 422,
     errors.SourceError: 422,
+    errors.SourceUnavailable: 503,
     errors.HandlerError: 422,
     errors.SyntaxProblem: 422,
     errors.DependencyError: 422,

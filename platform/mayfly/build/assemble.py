@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import Sized
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sized
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from mayfly.build import bytecode, dependencies, fetch, layers, limits, record, 
 from mayfly.image import image as images
 from mayfly.image import layer, reference
 from mayfly.model import build, labels
+from mayfly.outside import download
 from mayfly.plan import dependencies as wanted
 from mayfly.plan import modules, syntax, tree
 from mayfly.plan import plan as plans
@@ -91,6 +92,7 @@ def _make_success(
         handler=found.get(labels.HANDLER),
         signature=build.Signature(found[labels.SIGNATURE]),
         signature_reason=found.get(labels.SIGNATURE_REASON, ""),
+        revision=job.request.source.revision,
         steps=tuple(notes.steps),
         log=notes.log.tail(),
         cached=cached,
@@ -101,13 +103,26 @@ async def _build(job: workshop.Job, *, shop: workshop.Workshop, notes: record.Re
     """Build and push the image of ``job``."""
     with tempfile.TemporaryDirectory(dir=shop.given.work_dir) as scratch:
         work = Path(scratch)
-        async with fetch.open_source(job.request, shop=shop, work=work) as source:
+        async with _fetch(job, shop=shop, work=work, notes=notes) as source:
             compiled = await _compile(source, work=work, notes=notes)
             plan = _plan(job, source, shop=shop, notes=notes)
             installed = await _find_dependencies(plan, job, shop=shop, work=work, notes=notes)
             with layers.open_storage(work) as storage:
                 code = await _pack(source, compiled, storage, notes=notes)
                 return await _push(job, plan, [item for item in (installed, code) if item], shop=shop, notes=notes)
+
+
+@asynccontextmanager
+async def _fetch(
+    job: workshop.Job, *, shop: workshop.Workshop, work: Path, notes: record.Record
+) -> AsyncIterator[tree.SourceTree]:
+    async with AsyncExitStack() as stack:
+        with notes.measure("fetch") as step:
+            source = await stack.enter_async_context(
+                fetch.open_source(job.request, shop=shop, work=work, on_line=notes.log.add)
+            )
+            step.detail = job.request.source.revision or _count(source.files, "file")
+        yield source
 
 
 async def _pack(
@@ -215,5 +230,13 @@ def make_image(job: workshop.Job, plan: plans.BuildPlan, upper: list[layer.Layer
             labels.HANDLER: plan.dialect.handler,
             labels.RUNTIME: job.base.runtime,
             labels.DEPENDENCIES: plan.dependencies.key or wanted.Kind.NONE.value,
+            **_make_origin(job.request.source),
         },
     )
+
+
+def _make_origin(source: build.BuildSource) -> dict[str, str]:
+    """Return the labels that say where a source from outside is from; its query may be a login and is left out."""
+    if source.url is None or source.revision is None:
+        return {}
+    return {labels.SOURCE: download.show(source.url), labels.REVISION: source.revision}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,18 +16,25 @@ from mayfly import errors
 from mayfly.build import limits, spool, untar, unzip
 from mayfly.plan import tree
 
+_SHOWN_FOLDERS = 20
 
-def extract(archive: BinaryIO, *, bounds: limits.Limits, directory: Path) -> spool.Spool:
+
+def extract(
+    archive: BinaryIO, *, bounds: limits.Limits, directory: Path, folder: str = "", packed_bytes: int | None = None
+) -> spool.Spool:
     """Return the files of ``archive`` (tar, tar.gz or zip, told by its first bytes); the caller closes the spool.
+
+    Of an archive's ``folder`` only what is below it is taken; the rest is counted all the same. ``packed_bytes`` is
+    the size that the archive had when it came, where that is not its own.
 
     Raises:
         SourceError: it is damaged, unsafe or too large; nothing of it remains.
     """
     size = archive.seek(0, 2)
-    account = limits.Account(bounds, size)
+    account = limits.Account(bounds, size if packed_bytes is None else packed_bytes)
     files = spool.Spool(directory)
     try:
-        _take_all(_members(archive, size, account), files)
+        _take_all(_below(_members(archive, size, account), folder), files)
     except (OSError, EOFError, zlib.error) as error:
         files.close()
         raise errors.SourceError(f"the archive is damaged: {error}; pack or upload it again") from error
@@ -84,3 +92,28 @@ def _take_all(members: Iterator[untar.Member], files: spool.Spool) -> None:
             )
     if not files:
         raise errors.SourceError("the archive holds no file; add at least handler.py")
+
+
+def _below(members: Iterator[untar.Member], folder: str) -> Iterator[untar.Member]:
+    """Yield the members below ``folder``, their paths from there; all of them when it is empty.
+
+    Raises:
+        SourceError: there is no such folder.
+    """
+    if not folder:
+        yield from members
+        return
+    wanted, found = f"{tree.check_path(folder)}/", False
+    tops: dict[str, None] = {}
+    for member in members:
+        path = member.path.removeprefix("./")
+        tops.setdefault(path.partition("/")[0]) if len(tops) < _SHOWN_FOLDERS else None
+        if path.startswith(wanted):
+            found = True
+            if path != wanted:
+                yield replace(member, path=path.removeprefix(wanted))
+    if not found:
+        raise errors.SourceError(
+            f"source.archive.path {folder!a}: the archive has no such folder; at its top are"
+            f" {', '.join(map(ascii, tops)) or 'no files'}"
+        )

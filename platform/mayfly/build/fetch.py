@@ -1,15 +1,15 @@
-"""Bring a source here: from the request itself, or from the registry it was uploaded to."""
+"""Bring a source here: from the request itself, the registry it was uploaded to, or a host outside."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from mayfly import errors
-from mayfly.build import extract, limits, workshop
+from mayfly.build import archive, checkout, extract, limits, spool, workshop
 from mayfly.image import layer, reference
 from mayfly.model import build, names
 from mayfly.plan import tree
@@ -21,24 +21,34 @@ _NOT_FOUND = 404
 
 @contextlib.asynccontextmanager
 async def open_source(
-    request: build.BuildRequest, *, shop: workshop.Workshop, work: Path
+    request: build.BuildRequest, *, shop: workshop.Workshop, work: Path, on_line: Callable[[str], None]
 ) -> AsyncIterator[tree.SourceTree]:
-    """Yield the source of ``request``; its files can be read until the context ends.
+    """Yield the source of ``request``; its files can be read until the context ends. ``on_line`` gets remarks.
 
     Raises:
         SourceError: it is unsafe, too large, not there, or belongs to another namespace.
+        SourceUnavailable: its host does not answer.
         RegistryError: the registry cannot give it.
     """
-    if request.source.inline is not None:
-        yield _read_inline(request.source.inline, shop.bounds)
+    source = request.source
+    if source.inline is not None:
+        yield _read_inline(source.inline, shop.bounds)
         return
-    assert request.source.oci is not None
-    ref = _check_ref(request, shop)
-    with tempfile.TemporaryFile(dir=work) as archive:
-        await pull.fetch_layer(shop.registry, await _find_archive(ref, shop), archive)
-        files = await asyncio.to_thread(extract.extract, archive, bounds=shop.bounds, directory=work)
+    if source.git is not None:
+        files = await checkout.fetch(source.git, request.credentials, shop=shop, work=work, on_line=on_line)
+    elif source.archive is not None:
+        files = await archive.fetch(source.archive, request.credentials, shop=shop, work=work)
+    else:
+        files = await _fetch_upload(request, shop=shop, work=work)
     with files:
         yield tree.SourceTree(files, frozenset(files.executable))
+
+
+async def _fetch_upload(request: build.BuildRequest, *, shop: workshop.Workshop, work: Path) -> spool.Spool:
+    ref = _check_ref(request, shop)
+    with tempfile.TemporaryFile(dir=work) as packed:
+        await pull.fetch_layer(shop.registry, await _find_archive(ref, shop), packed)
+        return await asyncio.to_thread(extract.extract, packed, bounds=shop.bounds, directory=work)
 
 
 def _read_inline(source: build.InlineFiles, bounds: limits.Limits) -> tree.SourceTree:

@@ -21,6 +21,7 @@ from mayfly.build import install, layers, limits, runtime_dir
 from mayfly.image import image as images
 from mayfly.image import layer, manifest, reference
 from mayfly.model import build, names
+from mayfly.outside import download
 from mayfly.plan import dependencies, fingerprint
 from mayfly.registry import client as clients
 from mayfly.registry import credentials, pull, push, transport
@@ -60,6 +61,7 @@ class Workshop:
         self.root = reference.ImageRef.parse(given.registry)
         self.bounds = limits.Limits(archive_bytes=given.max_source_bytes, unpacked_bytes=given.max_unpacked_bytes)
         self.installer = install.Installer(given.cache_dir, given.index_url, given.max_dependency_bytes)
+        self.downloads = download.Downloads(given.source_networks)
         self._session = session
         self._logins = credentials.load_credentials(given.registry_config)
         self.registry = self._open_client(self.root.host, insecure=given.registry_insecure)
@@ -178,4 +180,8 @@ async def open_workshop(given: settings.BuilderSettings) -> AsyncIterator[Worksh
     with layers.open_storage(given.work_dir) as storage:
         runtime_layer = await asyncio.to_thread(layers.pack_runtime, given.runtime_dir, storage)
         async with transport.open_session() as session:
-            yield Workshop(given=given, session=session, runtime_layer=runtime_layer)
+            shop = Workshop(given=given, session=session, runtime_layer=runtime_layer)
+            try:
+                yield shop
+            finally:
+                await shop.downloads.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mayfly import errors
 from mayfly.build import assemble, record, workshop
-from mayfly.builder import metrics
+from mayfly.builder import commits, metrics
 from mayfly.model import build
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Build:
             state=build.BuildState.RUNNING if self.running else build.BuildState.QUEUED,
             fingerprint=self.job.fingerprint,
             runtime=self.job.base.runtime,
+            revision=self.job.request.source.revision,
             steps=tuple(self.notes.steps),
             message=f"in step {self.notes.step}" if self.running else "waiting for a free builder",
             log=self.notes.log.tail(),
@@ -51,6 +53,7 @@ class Builds:
 
     def __init__(self, shop: workshop.Workshop, figures: metrics.Metrics) -> None:
         self._shop = shop
+        self._commits = commits.Commits(shop)
         self._figures = figures
         self._slots = asyncio.Semaphore(shop.given.concurrency)
         self._active: dict[str, Build] = {}
@@ -68,8 +71,14 @@ class Builds:
             QueueFull: too many builds wait.
         """
         fingerprint = request.digest()
+        ends = time.monotonic() + wait_seconds
         try:
-            job = await self._shop.identify(request)
+            pinned = await self._commits.pin(request, wait_seconds=wait_seconds)
+            if pinned is None:
+                return build.BuildStatus(
+                    state=build.BuildState.QUEUED, fingerprint=fingerprint, message="waiting for the git server"
+                )
+            job = await self._shop.identify(pinned)
             fingerprint = job.fingerprint
             if known := await self._known(job):
                 return known
@@ -77,7 +86,7 @@ class Builds:
             return self._counted(assemble.make_failure(fingerprint, problem, record.Record()))
         running = self._active.get(job.fingerprint) or self._start(job)
         try:
-            async with asyncio.timeout(wait_seconds):
+            async with asyncio.timeout(max(ends - time.monotonic(), 0.0)):
                 await running.done.wait()
         except TimeoutError:
             pass
@@ -132,6 +141,8 @@ class Builds:
 
     def _file(self, one: Build) -> None:
         """Keep a finished build for as long as there is room."""
+        # Credentials are for the time of the build.
+        one.job = replace(one.job, request=one.job.request.model_copy(update={"credentials": None}))
         self._finished[one.job.fingerprint] = one
         self._log_bytes += len(one.notes.log.text())
         while len(self._finished) > KEPT_BUILDS or (self._log_bytes > KEPT_LOG_BYTES and len(self._finished) > 1):
@@ -152,3 +163,4 @@ class Builds:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._commits.close()

@@ -56,6 +56,7 @@ CODES: dict[type[errors.MayflyError], int] = {
     errors.EventingUnavailable: FAILURE,
     errors.BuildError: FAILURE,
     errors.SourceError: FAILURE,
+    errors.SourceUnavailable: FAILURE,
     errors.HandlerError: FAILURE,
     errors.SyntaxProblem: FAILURE,
     errors.DependencyError: FAILURE,

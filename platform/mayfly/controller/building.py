@@ -42,7 +42,7 @@ class BuilderClient:
             async with self.session.post(
                 f"{self.url.rstrip('/')}/v1/builds",
                 params={"wait": f"{wait_seconds:g}"},
-                data=request.model_dump_json(),
+                data=json.dumps(request.to_wire()),
                 headers={"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=wait_seconds + GRACE_SECONDS, sock_connect=CONNECT_SECONDS),
             ) as response:

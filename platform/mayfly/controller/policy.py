@@ -38,6 +38,7 @@ ACTIONS: dict[type[errors.MayflyError], Action] = {
     errors.EventingUnavailable: Action.RETRY,
     errors.BuildError: Action.STOP,
     errors.SourceError: Action.STOP,
+    errors.SourceUnavailable: Action.RETRY,
     errors.HandlerError: Action.STOP,
     errors.SyntaxProblem: Action.STOP,
     errors.DependencyError: Action.STOP,

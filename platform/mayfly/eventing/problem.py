@@ -70,6 +70,7 @@ STATUSES: dict[type[errors.MayflyError], int] = {
     errors.EventingUnavailable: 503,
     errors.BuildError: 500,
     errors.SourceError: 500,
+    errors.SourceUnavailable: 500,
     errors.HandlerError: 500,
     errors.SyntaxProblem: 500,
     errors.DependencyError: 500,

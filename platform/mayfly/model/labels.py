@@ -20,6 +20,10 @@ HANDLER = f"{names.GROUP}/handler"
 RUNTIME = f"{names.GROUP}/runtime"
 FINGERPRINT = f"{names.GROUP}/fingerprint"
 DEPENDENCIES = f"{names.GROUP}/dependencies"
+REVISION = "org.opencontainers.image.revision"
+SOURCE = "org.opencontainers.image.source"
+"""Commit or checksum, and URL, of a source from outside: the image specification's own names
+(https://github.com/opencontainers/image-spec/blob/main/annotations.md)."""
 SIGNATURE_REASON = f"{names.GROUP}/signature-reason"
 
 

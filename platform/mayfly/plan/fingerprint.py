@@ -26,9 +26,10 @@ class Environment:
 def make_fingerprint(request: build.BuildRequest, environment: Environment) -> str:
     """Return 64 hex digits: equal fingerprints mean equal images.
 
-    An uploaded source is named by its digest and an inline one by its files, so nothing is fetched.
+    An uploaded source is named by its digest, an inline one by its files, one outside by its URL and its commit or
+    checksum, so nothing is fetched. Credentials are no part of it, nor is the Secret that holds them.
     """
-    document: dict[str, Any] = request.model_dump(mode="json", exclude={"source", "runtime"})
+    document: dict[str, Any] = request.model_dump(mode="json", exclude={"source", "runtime", "look"})
     document["source"] = _source(request.source)
     document["environment"] = asdict(environment)
     document["plan"] = PLAN_VERSION
@@ -40,5 +41,7 @@ def _source(source: build.BuildSource) -> dict[str, Any]:
     if source.oci is not None:
         reference, at, digest = source.oci.ref.rpartition("@")
         return {"oci": digest if at else reference}
+    if outside := source.git or source.archive:
+        return {"git" if source.git else "archive": outside.model_dump(exclude={"secret"})}
     assert source.inline is not None
     return {"inline": source.inline.files}

@@ -60,3 +60,31 @@ def test_environment_counts(field: str) -> None:
     assert fingerprint.make_fingerprint(request, HOME) != fingerprint.make_fingerprint(
         request, replace(HOME, **{field: "new"})
     )
+
+
+def _outside(**source: object) -> build.BuildRequest:
+    return build.BuildRequest.model_validate({"namespace": "shop", "name": "hello", **source})
+
+
+GIT = {"url": "https://host/shop.git", "revision": "a" * 40, "path": "hello", "secret": "git"}
+ARCHIVE = {"url": "https://host/shop.tgz", "sha256": "b" * 64, "path": "hello", "secret": "git"}
+
+
+@pytest.mark.parametrize(("kind", "source"), [("git", GIT), ("archive", ARCHIVE)], ids=["git", "archive"])
+def test_source_outside_counts(kind: str, source: dict[str, str]) -> None:
+    """URL, commit or checksum, and folder name an image; the Secret, its login and the look do not."""
+    base = make(_outside(source={kind: source}))
+    for name in set(source) - {"secret"}:
+        changed = "c" * len(source[name]) if name in {"revision", "sha256"} else source[name] + "x"
+        assert make(_outside(source={kind: source | {name: changed}})) != base, name
+    assert make(_outside(source={kind: source | {"secret": "other"}}, credentials={"password": "x"})) == base
+    assert make(_outside(source={kind: source}, look="1")) == base
+
+
+def test_known_fingerprints_stay() -> None:
+    """Images of earlier versions are found again."""
+    assert make(_inline({"a.py": "1"})) == "1d0b96ab5fae2cc32ec958d713ec9407582d59f94c217196d47165bb38372a1b"
+
+
+def make(request: build.BuildRequest) -> str:
+    return fingerprint.make_fingerprint(request, HOME)
