@@ -138,7 +138,12 @@ def make_values(places: layout.Layout, image: str, *, key: str, node_port: int |
     return {
         "image": {"repository": repository, "digest": digest},
         "registry": {"address": f"{registry}/mayfly", "insecure": True},
-        "builder": {"baseImages": {"python3.11": f"{registry}/mayfly/base-python:3.11"}, "caBundle": "ca-bundle"},
+        "builder": {
+            "baseImages": {"python3.11": f"{registry}/mayfly/base-python:3.11"},
+            "caBundle": "ca-bundle",
+            # Git servers of tests run as functions too.
+            "sourceNetworks": networks,
+        },
         "gateway": {
             "service": {"type": "NodePort", "nodePort": node_port},
             # Issuers of tests run as functions.

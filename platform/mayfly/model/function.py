@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -35,13 +36,116 @@ class OciSource(part.Part):
     )
 
 
+_HOST = r"^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+"""Scheme, host and port of a URL; no user, for what is in a manifest is no secret."""
+
+
+def _make_url_rules(field: str, characters: str, without: str) -> dict[str, Any]:
+    """Return the rules of a URL whose path consists of ``characters``; the value is not shown, it may hold a secret."""
+    form = (
+        f"{field} is https://HOST/PATH without {without}; a login belongs into a Secret. ssh, git and file URLs are not"
+        " taken, and http only in networks that the operator names"
+    )
+    return part.make_rules(
+        (f'self.matches(r"{_HOST}/[{characters}]*$")', form),
+        ("!self.contains('/../') && !self.endsWith('/..')", f"{field} has no '..' in its path"),
+    )
+
+
+def _make_path_rule(field: str) -> dict[str, Any]:
+    return part.make_text_rule(
+        r"!self.startsWith('/') && !self.startsWith('-') && !self.contains('..') && !self.contains('\\')",
+        f"{field} is a folder below the top of the source, without '..', such as functions/hello",
+    )
+
+
+class GitSource(part.Part):
+    """A folder of a git repository that is served over HTTPS."""
+
+    url: str = Field(
+        description="URL of the repository: https://HOST/PATH, without user, query or fragment. Submodules, LFS and"
+        " hooks are not followed.",
+        max_length=1024,
+        json_schema_extra=_make_url_rules("source.git.url", "A-Za-z0-9._~/+%@-", "user, query and fragment"),
+    )
+    revision: str = Field(
+        "HEAD",
+        description="Branch, tag, or commit in full. Default: HEAD, the repository's default branch.",
+        min_length=1,
+        max_length=255,
+        json_schema_extra=part.make_text_rule(
+            "self.matches('^[A-Za-z0-9_][A-Za-z0-9._/+#=,@-]*$') && !self.contains('..') && !self.contains('@{')",
+            "source.git.revision is a branch, a tag or a commit of 40 hex digits",
+        ),
+    )
+    path: str | None = Field(
+        None,
+        description="Folder of the repository that is the source. Default: all of it.",
+        min_length=1,
+        max_length=240,
+        json_schema_extra=_make_path_rule("source.git.path"),
+    )
+    secret: part.ObjectName | None = Field(
+        None,
+        description="Name of a Secret in the Function's namespace with username and password (a token), or header"
+        " (NAME: VALUE), for the repository's host.",
+    )
+    interval: part.Duration | None = Field(
+        None,
+        description="How often to look whether the branch or tag has moved, from 1m to 24h. Default: only when the"
+        " source or the annotation mayfly.dev/rebuild changes.",
+        json_schema_extra=part.make_duration_rule("source.git.interval", "1m", "24h", such_as="5m"),
+    )
+
+    @property
+    def interval_seconds(self) -> float | None:
+        """Seconds between two looks, ``None`` when nobody looks by themselves."""
+        return None if self.interval is None else duration.parse_duration(self.interval)
+
+
+class ArchiveSource(part.Part):
+    """A tar, tar.gz or zip archive at a URL."""
+
+    url: str = Field(
+        description="URL of the archive: https://HOST/PATH, without user or fragment. A redirect to another host is"
+        " not followed: write where it leads.",
+        max_length=2048,
+        json_schema_extra=_make_url_rules("source.archive.url", r"A-Za-z0-9._~/+%@:?&=,;!$'()*-", "user and fragment"),
+    )
+    sha256: str = Field(
+        description="SHA-256 of the archive, 64 hex digits; nothing else is unpacked.",
+        json_schema_extra=part.make_text_rule(
+            "self.matches('^[a-f0-9]{64}$')", "source.archive.sha256 is 64 hex digits in lower case"
+        ),
+        max_length=128,
+    )
+    path: str | None = Field(
+        None,
+        description="Folder of the archive that is the source, such as the one that forges put around everything."
+        " Default: all of it.",
+        min_length=1,
+        max_length=240,
+        json_schema_extra=_make_path_rule("source.archive.path"),
+    )
+    secret: part.ObjectName | None = Field(
+        None,
+        description="Name of a Secret in the Function's namespace with username and password, or header (NAME: VALUE),"
+        " for the archive's host.",
+    )
+
+
+def _make_choice(*fields: str) -> str:
+    """Return the expression that holds where exactly one of ``fields`` is set."""
+    return f"[{', '.join(f'has(self.{field})' for field in fields)}].filter(set, set).size() == 1"
+
+
 class Source(part.Part):
-    """Where the code comes from: exactly one of inline, configMap, oci, image."""
+    """Where the code comes from: exactly one of inline, configMap, oci, git, archive, image."""
 
     model_config = part.configure(
         (
-            "[has(self.inline), has(self.configMap), has(self.oci), has(self.image)].filter(set, set).size() == 1",
-            "set exactly one of source.inline, source.configMap, source.oci, source.image",
+            _make_choice("inline", "configMap", "oci", "git", "archive", "image"),
+            "set exactly one of source.inline, source.configMap, source.oci, source.git, source.archive, source.image",
         )
     )
     inline: dict[str, str] | None = Field(
@@ -60,6 +164,8 @@ class Source(part.Part):
         None, description="A ConfigMap in the same namespace; each key is a file at the top of the source."
     )
     oci: OciSource | None = Field(None, description="An archive in a registry, uploaded by `mayfly deploy DIR`.")
+    git: GitSource | None = Field(None, description="A folder of a git repository, at a branch, tag or commit.")
+    archive: ArchiveSource | None = Field(None, description="A tar, tar.gz or zip archive at a URL, by its checksum.")
     image: str | None = Field(
         None,
         description="A ready container image that serves HTTP on $PORT; nothing is built.",
@@ -132,7 +238,7 @@ class EmptyDir(part.Part):
     size_limit: part.Quantity | None = Field(None, description="Largest size, for example 64Mi.")
 
 
-_RESERVED_PATHS = "^/(app|bin|boot|dev|lib|lib64|opt/mayfly|proc|sbin|sys|usr)(/|$)|^/(etc|home|opt|root|run|tmp|var)?$"
+RESERVED_PATHS = "^/(app|bin|boot|dev|lib|lib64|opt/mayfly|proc|sbin|sys|usr)(/|$)|^/(etc|home|opt|root|run|tmp|var)?$"
 """Where an image keeps its own files: some directories altogether, some but for their sub-directories."""
 
 
@@ -150,7 +256,7 @@ class Volume(part.Part):
         ),
         ("!self.path.endsWith('/') || self.path == '/'", "volumes[].path does not end with '/'"),
         (
-            f"!self.path.matches('{_RESERVED_PATHS}')",
+            f"!self.path.matches('{RESERVED_PATHS}')",
             "volumes[].path lies where the image keeps its own files; mount elsewhere, for example /etc/shop",
         ),
     )
@@ -213,7 +319,9 @@ class FunctionSpec(part.Part):
             "PYTHONPATH belongs to the platform, which finds its runtime by it; put your modules into the source",
         )
     )
-    source: Source = Field(description="Where the code comes from: exactly one of inline, configMap, oci, image.")
+    source: Source = Field(
+        description="Where the code comes from: exactly one of inline, configMap, oci, git, archive, image."
+    )
     runtime: Runtime = Field(
         Runtime.PYTHON, description="Language runtime; python means the newest one offered. Default: python."
     )

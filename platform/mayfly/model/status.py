@@ -75,6 +75,14 @@ class BuildRecord(part.Part):
     fingerprint: str = Field("", description="Digest of all that determines the image.")
     state: build.BuildState | None = Field(None, description="queued, running, succeeded or failed.")
     cached: bool = Field(False, description="The image existed already.")
+    revision: str | None = Field(
+        None, description="Commit of a git source, or checksum of an archive, that the build is of."
+    )
+    checked: str | None = Field(
+        None,
+        description="When it was last looked up which commit the branch or tag is.",
+        json_schema_extra={"format": "date-time"},
+    )
     steps: tuple[BuildStepRecord, ...] = Field((), description="Steps with their durations.")
     log: tuple[str, ...] = Field((), description="Last lines of the build log; kept when the build failed.")
 

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from mayfly import errors
 from mayfly.model import build, function, status
-from mayfly.reconcile import verdicts
+from mayfly.reconcile import report, verdicts
+from mayfly.resources import owner
 
 SHORTEST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -45,6 +46,8 @@ class Need(Enum):
     """This very request has failed for good."""
     ASK = auto()
     """The builder is to be asked."""
+    LOOK = auto()
+    """All is settled, but it is time to ask whether the branch has moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Outcome:
     image: str | None = None
 
 
-def plan_build(before: status.FunctionStatus, request: build.BuildRequest | None) -> Need:
+def plan_build(before: status.FunctionStatus, request: build.BuildRequest | None, *, look_due: bool = False) -> Need:
     """Return what is to be done for ``request``, ``None`` meaning a ready image.
 
     A failure counts as final only while condition Built says False: a temporary one leaves it Unknown.
@@ -67,10 +70,32 @@ def plan_build(before: status.FunctionStatus, request: build.BuildRequest | None
     if record is None or record.request != request.digest():
         return Need.ASK
     if record.state == build.BuildState.SUCCEEDED and before.image is not None:
-        return Need.NOTHING
+        return Need.LOOK if look_due else Need.NOTHING
     condition = before.get_condition(status.ConditionType.BUILT)
     failed = record.state == build.BuildState.FAILED and condition is not None and condition.status == "False"
-    return Need.GIVE_UP if failed else Need.ASK
+    if not failed:
+        return Need.ASK
+    return Need.LOOK if look_due else Need.GIVE_UP
+
+
+def mark_look(before: status.FunctionStatus, owned_by: owner.Owner, generation: int) -> str:
+    """Return what tells one look at a branch from the next: the same until its answer is recorded.
+
+    So all calls of one build are about one commit, and neither a new spec nor a new Function of the old name is
+    answered with what was found for another.
+    """
+    checked = before.build.checked if before.build is not None else None
+    return f"{owned_by.uid} {generation} {checked or ''}"
+
+
+def plan_look(before: status.FunctionStatus, spec: function.FunctionSpec, *, now: datetime) -> float | None:
+    """Return the seconds until the branch is to be looked at again, 0 when it is time, ``None`` for never."""
+    interval = spec.source.git.interval_seconds if spec.source.git is not None else None
+    if interval is None or before.build is None:
+        return None
+    if before.build.checked is None:
+        return 0.0
+    return max(interval - (now - datetime.fromisoformat(before.build.checked)).total_seconds(), 0.0)
 
 
 def reuse_build(before: status.FunctionStatus, source: function.Source) -> Outcome:
@@ -90,13 +115,40 @@ def repeat_failure(before: status.FunctionStatus) -> Outcome:
     return Outcome(before, verdicts.build_failed(reason, message))
 
 
-def record_build(before: status.FunctionStatus, request: build.BuildRequest, answer: build.BuildStatus) -> Outcome:
+def record_look(
+    before: status.FunctionStatus, request: build.BuildRequest, answer: build.BuildStatus, *, now: datetime
+) -> Outcome:
+    """Return the outcome of a look: nothing is said of it before it has found another commit, or an end."""
+    record = before.build or status.BuildRecord()
+    if answer.final or (answer.revision is not None and answer.revision != record.revision):
+        return record_build(before, request, answer, now=now)
+    if record.state == build.BuildState.FAILED or before.image is None:
+        return repeat_failure(before)
+    return Outcome(before, verdicts.built(before.image), before.image)
+
+
+def _time_look(
+    before: status.FunctionStatus, request: build.BuildRequest, answer: build.BuildStatus, now: datetime
+) -> str | None:
+    """Return when a branch was last looked at, ``None`` for a source that does not move; trouble does not count."""
+    if not request.source.moving:
+        return None
+    if answer.final and not answer.temporary:
+        return report.format_time(now)
+    return before.build.checked if before.build is not None else None
+
+
+def record_build(
+    before: status.FunctionStatus, request: build.BuildRequest, answer: build.BuildStatus, *, now: datetime
+) -> Outcome:
     """Return the outcome of the builder's ``answer``; the image of an older build stays until there is a newer one."""
     record = status.BuildRecord(
         request=request.digest(),
         fingerprint=answer.fingerprint,
         state=answer.state,
         cached=answer.cached,
+        revision=answer.revision,
+        checked=_time_look(before, request, answer, now),
         steps=tuple(
             status.BuildStepRecord(name=step.name, seconds=round(step.seconds, 3), detail=step.detail)
             for step in answer.steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -109,18 +110,22 @@ class Reconciler:
         try:
             spec = seen.parse_spec()
             wanted = await self._make_request(seen, spec)
-            need = building.plan_build(seen.before, wanted)
+            now = self.clock()
+            due = building.plan_look(seen.before, spec, now=now) == 0
+            need = building.plan_build(seen.before, wanted, look_due=due)
             if wanted is None or need is building.Need.NOTHING:
                 self._waiters.drop(key)
                 return building.reuse_build(seen.before, spec.source)
             if need is building.Need.GIVE_UP:
                 return building.repeat_failure(seen.before)
+            wanted = await self._add_credentials(seen, wanted)
             answer = await self._waiters.ask(key, wanted, wait_seconds=FIRST_WAIT_SECONDS)
         except errors.ClusterError:
             raise
         except errors.MayflyError as error:
             return building.record_trouble(seen.before, error)
-        return building.record_build(seen.before, wanted, answer)
+        record = building.record_look if need is building.Need.LOOK else building.record_build
+        return record(seen.before, wanted, answer, now=now)
 
     async def _make_request(self, seen: observe.Observation, spec: function.FunctionSpec) -> build.BuildRequest | None:
         reference = spec.source.config_map
@@ -130,7 +135,31 @@ class Reconciler:
                 config_map = await self.cluster.get(kinds.CONFIGMAP, seen.owned_by.namespace, reference.name)
             except errors.NotFound:
                 log.debug("config map of a source is absent", extra={"function": seen.owned_by.name})
-        return request.make_request(seen.owned_by, spec, config_map=config_map, rebuild=seen.rebuild)
+        look = building.mark_look(seen.before, seen.owned_by, seen.generation)
+        return request.make_request(seen.owned_by, spec, config_map=config_map, rebuild=seen.rebuild, look=look)
+
+    async def _add_credentials(self, seen: observe.Observation, wanted: build.BuildRequest) -> build.BuildRequest:
+        """Return ``wanted`` with the login of the Secret that its source names in the Function's own namespace.
+
+        Raises:
+            SourceUnavailable: the Secret is absent, unreadable or holds no login; nothing tells us when that changes.
+        """
+        name, namespace = request.find_secret(wanted), seen.owned_by.namespace
+        if name is None:
+            return wanted
+        try:
+            secret = await self.cluster.get(kinds.SECRET, namespace, name)
+        except errors.NotFound as error:
+            raise errors.SourceUnavailable(
+                f"Secret {namespace}/{name}, which spec.source names, does not exist; create it with the keys username"
+                " and password, or header"
+            ) from error
+        except errors.Forbidden as error:
+            raise errors.SourceUnavailable(
+                f"Mayfly may not read Secret {namespace}/{name}, which spec.source names: the operator can set the"
+                " chart's value builder.sourceSecrets, or let the controller get this Secret by a Role here"
+            ) from error
+        return wanted.model_copy(update={"credentials": request.read_credentials(f"{namespace}/{name}", secret)})
 
     # Deploy
 
@@ -192,7 +221,8 @@ class Reconciler:
             said = report.Verdicts(built.verdict, told, routed, triggers.verdict)
         after = after.model_copy(update={"triggers": triggers.in_force})
         after = report.make_status(after, said, generation=seen.generation, now=now)
-        return after, self._plan_next(seen.before, after, said, now)
+        planned = (self._plan_next(seen.before, after, said, now), _plan_look(seen, after, now))
+        return after, min((seconds for seconds in planned if seconds is not None), default=None)
 
     async def _judge_service(
         self, seen: observe.Observation, built: building.Outcome, made: Deployment, now: datetime
@@ -286,6 +316,16 @@ def remember(copy: watch.Cache, written: observe.Object) -> None:
         written["metadata"]["resourceVersion"], held["metadata"].get("resourceVersion")
     ):
         copy.put(written)
+
+
+def _plan_look(seen: observe.Observation, after: status.FunctionStatus, now: datetime) -> float | None:
+    """Return the seconds until a branch is looked at again, somewhat spread; ``None`` also while a look is under way.
+
+    Its end wakes the key.
+    """
+    spec = _spec_or_none(seen)
+    seconds = building.plan_look(after, spec, now=now) if spec is not None else None
+    return seconds * random.uniform(1.0, 1.1) if seconds else None  # noqa: S311  (jitter, not a secret)
 
 
 def _spec_or_none(seen: observe.Observation) -> function.FunctionSpec | None:

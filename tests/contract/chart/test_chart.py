@@ -49,6 +49,17 @@ def test_the_exact_rights_behind_events(installed):
         assert (subject["kind"], subject["name"]) == ("ServiceAccount", "mayfly-eventing")
 
 
+def test_secrets_of_sources(installed):
+    """The controller may get them, no more, and where the operator says no, only the token that it has made."""
+    assert ("", "secrets", "get") in find_rules(installed, "ClusterRole", "mayfly-controller")
+    without = charts.render("--set=builder.sourceSecrets=false")
+    assert not any("secrets" in rule[1] for rule in find_rules(without, "ClusterRole", "mayfly-controller"))
+    assert find_rules(without, "Role", "mayfly-controller")[-2:] == [
+        ("", "secrets", "create"),
+        ("", "secrets", "get", names.INTERNAL_SECRET),
+    ]
+
+
 def test_the_rights_of_people(installed):
     """Who views sees invocations, who edits steers them and may send events."""
     assert find_rules(installed, "ClusterRole", "mayfly-view") == [
@@ -126,14 +137,17 @@ def test_values_reach_the_processes(monkeypatch):
             "resultRetention": "90m",
         },
         "gateway": {"functionPaths": {"hosts": ["fn.shop.example"], "async": True}},
+        "builder.sourceNetworks": ["10.0.0.0/8"],
     }
     words = [f"--set-json={key}={json.dumps(value)}" for key, value in given.items()]
     objects = charts.render(*words)
     eventing = read_settings(monkeypatch, objects, "mayfly-eventing", "eventing")
+    builder = read_settings(monkeypatch, objects, "mayfly-builder", "builder")
     gateway = read_settings(monkeypatch, objects, "mayfly-gateway", "control")
     assert (eventing.default_namespace, eventing.callbacks, eventing.max_waiting) == ("shop", True, 1_000_000)
     assert (eventing.destination_hosts, eventing.result_retention_seconds) == ((".shop.example",), 5400.0)
     assert [str(network) for network in eventing.destination_networks] == ["10.96.0.0/12"]
+    assert [str(network) for network in builder.source_networks] == ["10.0.0.0/8"]
     assert (gateway.event_hosts, gateway.alias_async) == (("events.shop.example",), True)
     assert gateway.event_tls_secret == "mayfly-system/events-certificate"
     assert gateway.eventing_service == "mayfly-system/mayfly-eventing:8080"

@@ -15,8 +15,25 @@ from tests.contract.controller.conftest import MANAGER, make_function
 DIGEST = "sha256:" + "0" * 64
 SOURCE = {"inline": {"a.py": ""}}
 
+
+def git(**fields):
+    return {"source": {"git": {"url": "https://git.example.com/shop.git", **fields}}}
+
+
+def archive(**fields):
+    return {"source": {"archive": {"url": "https://example.com/shop.tgz", "sha256": "a" * 64, **fields}}}
+
+
+NO_URLS = (
+    "file:///etc/passwd", "ssh://git@h/x", "git@h:x", "git://h/x", "ext::sh -c touch% x", "--upload-pack=x", "-x",
+    "https://bob:pw@h/x", "https://bob@h/x", "https://h/a b", "https://h/x;`id`|y", "https://$(id)/x", "https://h",
+    "https://h:port/x", "https://h/x#y", "https://h\\@evil/x", "https:///x", "",
+)  # fmt: skip
+NO_REVISIONS = ("--upload-pack=x", "-b", "a..b", "main@{1}", "a b", "a;id", "$(id)", ":x", "^main", "~1")
+NO_PATHS = ("/etc", "../x", "a/../b", "-x", "a\\b")
+
 BAD = {
-    "no source": ({"source": {}}, "set exactly one of source.inline, source.configMap, source.oci, source.image"),
+    "no source": ({"source": {}}, "set exactly one of source.inline, source.configMap, source.oci, source.git"),
     "two sources": ({"source": {**SOURCE, "image": "x"}}, "set exactly one of source.inline"),
     "absolute path": ({"source": {"inline": {"/a.py": ""}}}, "paths in source.inline are relative"),
     "path upwards": ({"source": {"inline": {"../a.py": ""}}}, "paths in source.inline are relative"),
@@ -24,6 +41,25 @@ BAD = {
     "oci by tag": ({"source": {"oci": {"ref": "host/repo:tag"}}}, "must name the artifact by digest"),
     "image with blank": ({"source": {"image": "a b"}}, "an image reference without blanks, not a b"),
     "config map elsewhere": ({"source": {"configMap": {"name": "other/x"}}}, "spec.source.configMap.name"),
+    **{f"git url {url}": (git(url=url), "source.git.url is https://HOST/PATH without user, query") for url in NO_URLS},
+    **{f"archive url {url}": (archive(url=url), "source.archive.url is https://HOST/PATH without") for url in NO_URLS},
+    "git url with query": (git(url="https://h/x?a=b"), "source.git.url is https://HOST/PATH without user, query"),
+    "git url upwards": (git(url="https://h/a/../b"), "source.git.url has no '..' in its path"),
+    "archive url upwards": (archive(url="https://h/a/.."), "source.archive.url has no '..' in its path"),
+    **{f"revision {text}": (git(revision=text), f"a commit of 40 hex digits, not {text}") for text in NO_REVISIONS},
+    "empty revision": (git(revision=""), "spec.source.git.revision"),
+    **{f"git path {path}": (git(path=path), "source.git.path is a folder below the top") for path in NO_PATHS},
+    **{f"archive path {path}": (archive(path=path), "source.archive.path is a folder below") for path in NO_PATHS},
+    "git secret elsewhere": (git(secret="other/x"), "spec.source.git.secret"),
+    "archive secret elsewhere": (archive(secret="other/x"), "spec.source.archive.secret"),
+    "git interval too short": (git(interval="10s"), "source.git.interval is from 1m to 24h, such as 5m, not 10s"),
+    "git interval too long": (git(interval="25h"), "source.git.interval is from 1m to 24h"),
+    "archive without checksum": ({"source": {"archive": {"url": "https://h/x"}}}, "source.archive.sha256: Required"),
+    "archive checksum": (archive(sha256="A" * 64), "source.archive.sha256 is 64 hex digits in lower case"),
+    "git and archive": (
+        {"source": {"git": {"url": "https://h/x"}, "archive": {"url": "https://h/x", "sha256": "a" * 64}}},
+        "set exactly one of source.inline",
+    ),
     "runtime": ({"runtime": "cobol"}, 'supported values: "python", "python3.11"'),
     "signature": ({"signature": "rpc"}, "spec.signature: Unsupported value"),
     "handler": ({"handler": "rm -rf"}, "handler is module:name, for example main:hello, not rm -rf"),
@@ -68,6 +104,10 @@ GOOD = {
     "least": {},
     "config map": {"source": {"configMap": {"name": "code"}}},
     "oci": {"source": {"oci": {"ref": f"10.0.0.1:5000/mayfly/sources/a/b@{DIGEST}"}}},
+    "git": git(revision="feature/a#1_b", path="functions/hello", secret="git", interval="1m"),
+    "git by commit": git(url="http://10.0.0.1:3000/a/b_c~d%20e/@scope", revision="a" * 40, interval="24h"),
+    "git on IPv6": git(url="https://[fd00::1]:8443/x.git"),
+    "archive": archive(url="https://h/o/r/shop.tgz?X-Sig=a%2Fb&c=(d)", path="shop-1.0", secret="git"),
     "image": {"source": {"image": "docker.io/library/nginx:1"}, "env": [{"name": "PYTHONPATH", "value": "/x"}]},
     "everything": {
         "source": {"inline": {"handler.py": "", "lib/x.py": "", "requirements.txt": "idna\n"}},

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import re
+
 import pytest
 
 from mayfly import errors
@@ -71,3 +74,56 @@ def test_a_config_map_that_is_no_source_is_refused(config_map, said):
 def test_an_image_asks_for_nothing():
     """A ready image is not built."""
     assert make({"image": "example/image"}) is None
+
+
+GIT = {"url": "https://host/shop.git", "path": "hello", "secret": "git", "interval": "5m"}
+ARCHIVE = {"url": "https://host/shop.tgz", "sha256": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    ("source", "secret"), [({"git": GIT}, "git"), ({"archive": ARCHIVE}, None), ({"inline": {"a": ""}}, None)]
+)
+def test_the_secret_is_named_not_read(source, secret):
+    """Its login is added where the builder is asked, never here."""
+    wanted = make(source)
+    assert (request.find_secret(wanted), wanted.credentials) == (secret, None)
+
+
+def test_how_often_to_look_determines_no_image():
+    """A new interval asks for nothing; a new Secret does, since the old one may have been refused."""
+    assert make({"git": GIT}).digest() == make({"git": GIT | {"interval": "1h"}}).digest()
+    assert make({"git": GIT}).digest() != make({"git": GIT | {"secret": "other"}}).digest()
+
+
+def encode(**values):
+    return {"data": {key.replace("_", "-"): base64.b64encode(value).decode() for key, value in values.items()}}
+
+
+@pytest.mark.parametrize(
+    ("secret", "found"),
+    [
+        (encode(username=b"bob", password=b"pw\n"), {"username": "bob", "password": "pw"}),
+        (encode(password=b"token"), {"password": "token"}),
+        (encode(header=b"PRIVATE-TOKEN: x", password=b"y"), {"header": "PRIVATE-TOKEN: x"}),
+    ],
+    ids=["basic", "token", "header"],
+)
+def test_a_login_is_read(secret, found):
+    """As Secrets of type kubernetes.io/basic-auth have it, or as a header, which wins."""
+    assert request.read_credentials("shop/git", secret).reveal() == found
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ({}, "Secret shop/git has neither password (with username) nor header, but no key"),
+        (encode(ssh_privatekey=b"canary"), "but ssh-privatekey; sources are fetched over https"),
+        (encode(password=b"canary\xff"), "key password of Secret shop/git is not UTF-8 text"),
+    ],
+    ids=["empty", "ssh", "binary"],
+)
+def test_a_secret_without_login_is_told_by_its_keys(secret, said):
+    """It may be filled any moment, so it is tried again; no value is in the message."""
+    with pytest.raises(errors.SourceUnavailable, match=re.escape(said)) as caught:
+        request.read_credentials("shop/git", secret)
+    assert "canary" not in str(caught.value)
