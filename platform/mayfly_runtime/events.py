@@ -258,7 +258,7 @@ def make_reply(attributes: Mapping[str, Any], data: Any) -> replies.Reply:
         ReplyError: an attribute is missing or malformed, or the data cannot be written.
     """
     complete = {"specversion": "1.0", "id": os.urandom(16).hex(), "time": _now()}
-    complete |= {name: _write_value(value) for name, value in attributes.items() if value is not None}
+    complete |= {name: write_value(value) for name, value in attributes.items() if value is not None}
     kind, body = _write_data(data, complete.pop("datacontenttype", None))
     try:
         check_attributes(complete)
@@ -274,7 +274,8 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _write_value(value: Any) -> str:
+def write_value(value: Any) -> str:
+    """Return an attribute's value as text."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return str(value).lower() if isinstance(value, bool) else str(value)

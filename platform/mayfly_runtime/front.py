@@ -89,11 +89,14 @@ class Front:
 
     async def _report_health(self, call: calls.Call) -> None:
         if call.scope["path"] == LIVE:
-            await call.respond(200, [(b"content-type", replies.TEXT)], b"live\n")
+            alive = self.dialect is None or await self.dialect.check("alive")
+            await call.respond(
+                200 if alive else 503, [(b"content-type", replies.TEXT)], b"live\n" if alive else b"not alive\n"
+            )
             return
         if not self._settled.is_set():
             await asyncio.wait({asyncio.ensure_future(self._settled.wait())}, timeout=_PROBE_PATIENCE_SECONDS)
-        ready = self.dialect is not None and not self.draining
+        ready = self.dialect is not None and not self.draining and await self.dialect.check("ready")
         await call.respond(
             200 if ready else 503, [(b"content-type", replies.TEXT)], b"ready\n" if ready else b"not ready\n"
         )

@@ -131,6 +131,9 @@ def _definitions(source: tree.SourceTree, module: modules.Module) -> list[shapes
         if not name.startswith("_")
     ]
     seen += [replace(shapes.read_binding(module, b), attribute=n) for n, b in module.bindings.items()]
+    function_class = shapes.read_class(module)
+    if function_class is not None:
+        seen.append(function_class)
     for name in module.imports:
         imported = _follow(source, module, name)
         if imported is not None and imported.rank >= shapes.Rank.NAMED:
@@ -265,9 +268,10 @@ def _check_arity(module: modules.Module, path: str, attribute: str, signature: b
         HandlerError: the number of its parameters does not fit.
     """
     function = module.functions.get(attribute)
-    count = shapes.ARITY[signature]
-    if function is None or function.takes(count):
+    counts = shapes.ARITY[signature]
+    if function is None or any(function.takes(count) for count in counts):
         return
+    count = counts[0]
     raise errors.HandlerError(
         f"handler {module.name}:{attribute}: `{function}` ({path}:{function.line}) cannot be called with the"
         f" {count} argument{'s' if count > 1 else ''} of signature {signature.value}."

@@ -66,6 +66,7 @@ MARKS = {
     "functions_framework.cloud_event": Signature.CLOUDEVENT,
     "functions_framework.aio.cloud_event": Signature.CLOUDEVENT,
     "functions_framework.typed": Signature.TYPED,
+    "parliament.event": Signature.KNATIVE,
 }
 """Decorators that state the convention."""
 
@@ -101,16 +102,17 @@ FOREIGN_APPLICATIONS = {
 
 _BY_LAST_PART = {name.rpartition(".")[2]: name for name in APPLICATIONS if not name.endswith(".App")}
 
-ARITY = {
-    Signature.HTTP: 1,
-    Signature.CLOUDEVENT: 1,
-    Signature.LAMBDA: 2,
-    Signature.WSGI: 2,
-    Signature.ASGI: 3,
-    Signature.TYPED: 1,
-    Signature.BACKGROUND: 2,
+ARITY: dict[Signature, tuple[int, ...]] = {
+    Signature.HTTP: (1,),
+    Signature.CLOUDEVENT: (1,),
+    Signature.LAMBDA: (2,),
+    Signature.WSGI: (2,),
+    Signature.ASGI: (3,),
+    Signature.TYPED: (1,),
+    Signature.BACKGROUND: (2,),
+    Signature.KNATIVE: (0, 1, 3),
 }
-"""Positional arguments with which the runtime calls a function of each convention."""
+"""Numbers of positional arguments with which the runtime calls a function of each convention, the customary first."""
 
 SHAPE = {
     Signature.HTTP: "takes a request",
@@ -119,6 +121,7 @@ SHAPE = {
     Signature.WSGI: "is a WSGI callable",
     Signature.ASGI: "is an ASGI callable",
     Signature.TYPED: "takes a value of a class of its own",
+    Signature.KNATIVE: "has the shape of a Knative function (handle(scope, receive, send))",
     Signature.BACKGROUND: "has the shape of a Cloud Functions background function",
 }
 
@@ -156,8 +159,8 @@ def read_function(module: modules.Module, function: modules.Function, models: fr
             return _seen(path, function, MARKS[decorator], Rank.MARKED, f"is marked with {decorator}")
         if decorator.partition(".")[0] in module.bindings:
             return _seen(path, function, None, Rank.UNUSABLE, f"is registered with {decorator.partition('.')[0]}")
-    signature, why = _shape(function, models)
-    rank = Rank.NAMED if function.name in FUNCTION_NAMES else Rank.SHAPED
+    signature, why = _shape(module, function, models)
+    rank = Rank.NAMED if function.name in (*FUNCTION_NAMES, "new") else Rank.SHAPED
     sighting = _seen(path, function, signature, rank if signature else Rank.UNUSABLE, why)
     return replace(sighting, function=function)
 
@@ -173,10 +176,11 @@ def find_models(module: modules.Module) -> frozenset[str]:
 
 def overrule(sighting: Sighting, signature: Signature) -> Sighting | None:
     """Return ``sighting`` as called by the ``signature`` its author states, None where its parameters do not fit."""
-    if sighting.function is None or not sighting.function.takes(ARITY[signature]):
+    function = sighting.function
+    if function is None or not any(function.takes(count) for count in ARITY[signature]):
         return None
-    rank = Rank.NAMED if sighting.function.name in FUNCTION_NAMES else Rank.GUESSED
-    label = str(sighting.function).removeprefix("def ")
+    rank = Rank.NAMED if function.name in FUNCTION_NAMES else Rank.GUESSED
+    label = str(function).removeprefix("def ")
     why = f"can be called as spec.signature {signature.value} says"
     return replace(sighting, label=label, signature=signature, rank=rank, why=why)
 
@@ -186,7 +190,7 @@ def _seen(path: str, function: modules.Function, signature: Signature | None, ra
     return Sighting(function.name, path, function.line, label, signature, rank, why, path)
 
 
-def _shape(function: modules.Function, models: frozenset[str]) -> tuple[Signature | None, str]:
+def _shape(module: modules.Module, function: modules.Function, models: frozenset[str]) -> tuple[Signature | None, str]:
     """Return the convention that the parameters of ``function`` show, and the reason; None when they show none."""
     names = [parameter.name.lower() for parameter in function.parameters if parameter.required]
     signature = _by_names(names)
@@ -194,13 +198,40 @@ def _shape(function: modules.Function, models: frozenset[str]) -> tuple[Signatur
         return _single(function, models)
     if any(_GOOGLE_CONTEXT.intersection(parameter.annotation) for parameter in function.parameters[1:2]):
         signature = Signature.BACKGROUND
+    if signature is Signature.ASGI and function.name == "handle":
+        signature = Signature.KNATIVE
     if signature:
         return signature, SHAPE[signature]
     if names == ["context", "event"]:
         return None, "has the order (context, event); write (event, context)"
-    if not names:
-        return None, "takes no argument; a handler takes a request, a CloudEvent, or (event, context)"
-    return None, "has parameters of no known shape"
+    return (None, "has parameters of no known shape") if names else _without_parameters(module, function)
+
+
+def _without_parameters(module: modules.Module, function: modules.Function) -> tuple[Signature | None, str]:
+    """Return the convention of a function that takes nothing: one that makes a Knative function's object."""
+    calls = [node for statement in function.body for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    made = {call.func.id for call in calls if isinstance(call.func, ast.Name)} & module.classes.keys()
+    if function.name == "new" and any(has_handle(module, name) for name in made):
+        return Signature.KNATIVE, f"makes a Knative function's object, {', '.join(sorted(made))}"
+    return None, "takes no argument; a handler takes a request, a CloudEvent, or (event, context)"
+
+
+def has_handle(module: modules.Module, name: str) -> bool:
+    """Tell whether instances of the module's class ``name`` are Knative functions."""
+    handle = module.classes[name].get("handle")
+    names = [parameter.name.lower() for parameter in handle.parameters[1:] if parameter.required] if handle else []
+    return _by_names(names) is Signature.ASGI
+
+
+def read_class(module: modules.Module) -> Sighting | None:
+    """Return the class ``Function`` of a module that lacks the ``new`` that makes one; None without such a class."""
+    name = "Function"
+    if "new" in module.functions or name not in module.classes or not has_handle(module, name):
+        return None
+    why = "has the method handle(scope, receive, send) of a Knative function"
+    return Sighting(
+        name, module.path, module.lines[name], f"class {name}", Signature.KNATIVE, Rank.NAMED, why, module.path
+    )
 
 
 def _by_names(names: list[str]) -> Signature | None:
@@ -225,6 +256,7 @@ def _single(function: modules.Function, models: frozenset[str]) -> tuple[Signatu
     rules = (
         ("CloudEvent" in kinds, Signature.CLOUDEVENT, SHAPE[Signature.CLOUDEVENT]),
         ("azure.functions.HttpRequest" in parameter.annotation, None, "takes an Azure HttpRequest: not supported"),
+        (_is_old_knative(function, parameter), Signature.KNATIVE, "is the main(context) of a Knative function"),
         (bool(own), Signature.TYPED, f"takes the data class {'/'.join(sorted(n.rpartition('.')[2] for n in own))}"),
         ("Request" in kinds or name in _REQUEST_NAMES, Signature.HTTP, SHAPE[Signature.HTTP]),
         (bool(kinds & _PLAIN_TYPES), None, f"takes one {'/'.join(sorted(kinds))}, neither request nor CloudEvent"),
@@ -233,6 +265,12 @@ def _single(function: modules.Function, models: frozenset[str]) -> tuple[Signatu
     )
     unknown = None, f"takes one argument `{parameter.name}`, which says neither request nor event"
     return next(((signature, why) for holds, signature, why in rules if holds), unknown)
+
+
+def _is_old_knative(function: modules.Function, parameter: modules.Parameter) -> bool:
+    return "parliament.Context" in parameter.annotation or (
+        function.name == "main" and parameter.name.lower() in {"context", "_context"} and not parameter.annotation
+    )
 
 
 def read_binding(module: modules.Module, binding: modules.Binding, depth: int = 0) -> Sighting:

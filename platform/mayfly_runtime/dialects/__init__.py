@@ -18,6 +18,7 @@ _MODULES = {
     "wsgi": "wsgi",
     "typed": "typed",
     "background": "background",
+    "knative": "knative",
 }
 """Dialect -> the module here that speaks it; only the one in use is imported.
 
@@ -125,7 +126,7 @@ def _check_arguments(handler: Callable[..., Any], given: settings.Settings, argu
     except TypeError:
         raise failures.HandlerError(
             f"{given.handler} takes {signature}, but signature {given.signature!r} calls it with {arguments}"
-            f" argument{'s' if arguments > 1 else ''}. Change the function or spec.signature."
+            f" argument{'' if arguments == 1 else 's'}. Change the function or spec.signature."
         ) from None
 
 

@@ -45,6 +45,7 @@ LINKED = {
 """Dependency layers made of what the tests' own environment holds."""
 INSTALLED = {
     "framework": ["functions-framework==3.10.2", "flask==3.1.3"],
+    "parliament": ["parliament-functions==0.1.0", "cloudevents==1.12.0"],
     "websocket": ["wsproto==1.2.0"],
 }
 """Dependency layers that are installed as the builder does it, when the first test asks for them."""

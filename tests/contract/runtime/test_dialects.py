@@ -31,9 +31,7 @@ class Way:
     whole_request: bool = True
     """Whether the function sees path and query; one of checked values sees the body only."""
 
-    @property
-    def of_events(self):
-        return self.signature == "cloudevent"
+    of_events: bool = False
 
     def settings(self):
         return {"packages": self.packages, "MAYFLY_SIGNATURE": self.signature, "MAYFLY_HANDLER": self.handler}
@@ -46,15 +44,18 @@ WAYS = [
     Way("flask_sync", "http", "framework"),
     Way("framework_http", "http", "framework"),
     Way("framework_aio", "http", "framework", reads_itself=True, threads=False),
-    Way("event_sync", "cloudevent", streams=False),
-    Way("event_async", "cloudevent", streams=False, threads=False),
-    Way("event_sdk_core", "cloudevent", "cloudevents", streams=False),
-    Way("event_sdk_v1", "cloudevent", "cloudevents", streams=False),
-    Way("framework_event", "cloudevent", "framework", streams=False),
+    Way("event_sync", "cloudevent", of_events=True, streams=False),
+    Way("event_async", "cloudevent", of_events=True, streams=False, threads=False),
+    Way("event_sdk_core", "cloudevent", "cloudevents", of_events=True, streams=False),
+    Way("event_sdk_v1", "cloudevent", "cloudevents", of_events=True, streams=False),
+    Way("framework_event", "cloudevent", "framework", of_events=True, streams=False),
     Way("aws", "lambda", handler="main.handle", streams=False),
     Way("aws_async", "lambda", streams=False, threads=False),
     Way("typed_sync", "typed", streams=False, whole_request=False),
     Way("typed_pydantic", "typed", "pydantic", streams=False, threads=False, whole_request=False),
+    Way("knative", "knative", handler="function:new", reads_itself=True, threads=False),
+    Way("knative_event", "knative", "cloudevents", of_events=True, streams=False, threads=False),
+    Way("knative_main", "knative", handler="func:main"),
     Way("asgi", "asgi", handler="main:app", reads_itself=True, threads=False),
     Way("wsgi", "wsgi", handler="main:app"),
     Way("flask_wsgi", "wsgi", "framework", handler="main:app", own_errors=True),

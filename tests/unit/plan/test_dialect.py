@@ -205,6 +205,33 @@ FOUND = {
         "background",
     ),
     "pubsub shape stays lambda": ({"main.py": "def hello_pubsub(event, context): ..."}, "main:hello_pubsub", "lambda"),
+    "knative class": (
+        {
+            "func.yaml": "name: f",
+            "function/__init__.py": "from .func import new",
+            "function/func.py": "def new():\n    return Function()\n"
+            "class Function:\n    async def handle(self, scope, receive, send): ...",
+        },
+        "function:new",
+        "knative",
+    ),
+    "knative class without new": (
+        {"func.py": "class Function:\n    async def handle(self, scope, receive, send): ..."},
+        "func:Function",
+        "knative",
+    ),
+    "knative module": ({"func.py": "async def handle(scope, receive, send): ..."}, "func:handle", "knative"),
+    "knative main": (
+        {"func.py": "from parliament import Context\ndef main(context: Context): ..."},
+        "func:main",
+        "knative",
+    ),
+    "knative main without annotation": ({"func.py": "def main(context): ..."}, "func:main", "knative"),
+    "knative event mark": (
+        {"func.py": "from parliament import event\n@event(event_type='t')\ndef main(c): ..."},
+        "func:main",
+        "knative",
+    ),
     "tests are not handlers": (
         {"shop.py": "def buy(request): ...", "test_shop.py": "def test_buy(request): ..."},
         "shop:buy",
@@ -254,6 +281,12 @@ REFUSED = {
     "nothing there": ({"readme.py": "X = 1"}, None, "auto", "no handler found: looked in readme.py"),
     "no python": ({"index.js": "x"}, None, "auto", "holds no Python file"),
     "no argument": ({"main.py": "def main(): ..."}, None, "auto", "main.py:1 `def main()` takes no argument"),
+    "new makes no function": (
+        {"main.py": "class A: ...\ndef new():\n    return A()"},
+        None,
+        "auto",
+        "`def new()` takes no argument",
+    ),
     "nuclio order": ({"main.py": "def handler(context, event): ..."}, None, "auto", "write (event, context)"),
     "openwhisk": ({"main.py": "def main(args: dict): ..."}, None, "auto", "neither request nor CloudEvent"),
     "azure": (
