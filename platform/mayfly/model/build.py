@@ -33,6 +33,7 @@ class Signature(StrEnum):
     TYPED = "typed"
     BACKGROUND = "background"
     KNATIVE = "knative"
+    OPENFAAS = "openfaas"
 
 
 class BuildState(StrEnum):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from mayfly.model import build
-from mayfly.plan import modules
+from mayfly.plan import modules, usage
 
 Signature = build.Signature
 
@@ -111,6 +111,7 @@ ARITY: dict[Signature, tuple[int, ...]] = {
     Signature.TYPED: (1,),
     Signature.BACKGROUND: (2,),
     Signature.KNATIVE: (0, 1, 3),
+    Signature.OPENFAAS: (2, 1),
 }
 """Numbers of positional arguments with which the runtime calls a function of each convention, the customary first."""
 
@@ -122,6 +123,7 @@ SHAPE = {
     Signature.ASGI: "is an ASGI callable",
     Signature.TYPED: "takes a value of a class of its own",
     Signature.KNATIVE: "has the shape of a Knative function (handle(scope, receive, send))",
+    Signature.OPENFAAS: "is the handle(event, context) of an OpenFaaS function",
     Signature.BACKGROUND: "has the shape of a Cloud Functions background function",
 }
 
@@ -200,11 +202,28 @@ def _shape(module: modules.Module, function: modules.Function, models: frozenset
         signature = Signature.BACKGROUND
     if signature is Signature.ASGI and function.name == "handle":
         signature = Signature.KNATIVE
+    if signature is Signature.LAMBDA and function.name == "handle":
+        return _handle_of_event(module, function)
     if signature:
         return signature, SHAPE[signature]
     if names == ["context", "event"]:
         return None, "has the order (context, event); write (event, context)"
     return (None, "has parameters of no known shape") if names else _without_parameters(module, function)
+
+
+def _handle_of_event(module: modules.Module, function: modules.Function) -> tuple[Signature | None, str]:
+    """Return whose ``handle(event, context)`` this is: an OpenFaaS event has attributes, a Lambda event is a dict."""
+    name = function.parameters[0].name
+    used = usage.read_usage(function, name)
+    read = sorted(used.attributes & _OPENFAAS_ATTRIBUTES)
+    if read and not used.indexed:
+        return Signature.OPENFAAS, f"{SHAPE[Signature.OPENFAAS]}: it reads {name}.{read[0]}"
+    if not used.indexed and module.path.rpartition("/")[2] == "handler.py":
+        return Signature.OPENFAAS, f"{SHAPE[Signature.OPENFAAS]}, whose file is handler.py"
+    return Signature.LAMBDA, SHAPE[Signature.LAMBDA]
+
+
+_OPENFAAS_ATTRIBUTES = frozenset({"body", "headers", "method", "query", "path"})
 
 
 def _without_parameters(module: modules.Module, function: modules.Function) -> tuple[Signature | None, str]:
@@ -258,6 +277,11 @@ def _single(function: modules.Function, models: frozenset[str]) -> tuple[Signatu
         ("azure.functions.HttpRequest" in parameter.annotation, None, "takes an Azure HttpRequest: not supported"),
         (_is_old_knative(function, parameter), Signature.KNATIVE, "is the main(context) of a Knative function"),
         (bool(own), Signature.TYPED, f"takes the data class {'/'.join(sorted(n.rpartition('.')[2] for n in own))}"),
+        (
+            _is_classic(function, parameter),
+            Signature.OPENFAAS,
+            "is the handle(req) of an OpenFaaS function: it uses req as text",
+        ),
         ("Request" in kinds or name in _REQUEST_NAMES, Signature.HTTP, SHAPE[Signature.HTTP]),
         (bool(kinds & _PLAIN_TYPES), None, f"takes one {'/'.join(sorted(kinds))}, neither request nor CloudEvent"),
         (name in _EVENT_NAMES, Signature.CLOUDEVENT, SHAPE[Signature.CLOUDEVENT]),
@@ -265,6 +289,12 @@ def _single(function: modules.Function, models: frozenset[str]) -> tuple[Signatu
     )
     unknown = None, f"takes one argument `{parameter.name}`, which says neither request nor event"
     return next(((signature, why) for holds, signature, why in rules if holds), unknown)
+
+
+def _is_classic(function: modules.Function, parameter: modules.Parameter) -> bool:
+    """Tell whether ``handle(req)`` is OpenFaaS's, whose ``req`` is text, and not one of a request object."""
+    named = function.name == "handle" and parameter.name == "req" and parameter.annotation <= {"str"}
+    return named and usage.read_usage(function, parameter.name).text
 
 
 def _is_old_knative(function: modules.Function, parameter: modules.Parameter) -> bool:

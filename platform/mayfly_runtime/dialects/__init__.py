@@ -19,6 +19,7 @@ _MODULES = {
     "typed": "typed",
     "background": "background",
     "knative": "knative",
+    "openfaas": "openfaas",
 }
 """Dialect -> the module here that speaks it; only the one in use is imported.
 

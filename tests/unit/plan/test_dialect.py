@@ -232,6 +232,34 @@ FOUND = {
         "func:main",
         "knative",
     ),
+    "openfaas": (
+        {"stack.yml": "", "hello/handler.py": "def handle(event, context):\n    return {'body': event.body}"},
+        "hello.handler:handle",
+        "openfaas",
+    ),
+    "openfaas in any file": (
+        {"main.py": "def handle(event, context):\n    if event.method == 'GET': ..."},
+        "main:handle",
+        "openfaas",
+    ),
+    "openfaas by its file": ({"handler.py": "def handle(event, context): ..."}, "handler:handle", "openfaas"),
+    "lambda named handle": ({"main.py": "def handle(event, context): ..."}, "main:handle", "lambda"),
+    "lambda named handle in handler.py": (
+        {"handler.py": "def handle(event, context):\n    return event['body']"},
+        "handler:handle",
+        "lambda",
+    ),
+    "openfaas classic": ({"handler.py": "def handle(req):\n    return req"}, "handler:handle", "openfaas"),
+    "openfaas classic that parses": (
+        {"handler.py": "import json\ndef handle(req):\n    order = json.loads(req)"},
+        "handler:handle",
+        "openfaas",
+    ),
+    "handle of a request object": (
+        {"handler.py": "def handle(req):\n    return req.get_json()"},
+        "handler:handle",
+        "http",
+    ),
     "tests are not handlers": (
         {"shop.py": "def buy(request): ...", "test_shop.py": "def test_buy(request): ..."},
         "shop:buy",
