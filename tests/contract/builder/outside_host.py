@@ -53,6 +53,7 @@ class Host:
     root: Path
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
+    kind: str = "application/octet-stream"
     redirects: dict[str, str] = field(default_factory=dict)
     login: tuple[str, str] | None = None
     header: tuple[str, str] | None = None
@@ -70,7 +71,7 @@ class Host:
         if not self._admits(request):
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="host"'})
         if request.path in self.files:
-            return web.Response(body=self.files[request.path])
+            return web.Response(body=self.files[request.path], content_type=self.kind)
         return await self._serve_git(request)
 
     def _admits(self, request: web.Request) -> bool:

@@ -116,14 +116,17 @@ async def test_revisions(builder, repository, ask_git) -> None:
         assert (status.state, status.revision) == ("succeeded", commit), (revision, status.message)
 
 
-async def test_login(builder, host, repository, ask_git) -> None:
-    """User and password of the Secret open a private repository, and appear nowhere."""
+async def test_login(builder, host, *, repository, ask_git, unpack) -> None:
+    """User and password of the Secret open a private repository, and appear in no answer, log or image."""
     host.login = outside_host.LOGIN
     user, password = host.login
     status = await builder.build(ask_git(secret="git", credentials={"username": user, "password": password}))
     assert status.state == "succeeded", status.message
     log = await builder.text(f"/v1/builds/{status.fingerprint}/log")
-    assert password not in status.model_dump_json() + log
+    root, image = await unpack(status)
+    files = b"".join(path.read_bytes() for path in root.rglob("*") if path.is_file())
+    assert password not in status.model_dump_json() + log + json.dumps(image.config) + repr(vars(builder.app))
+    assert password.encode() not in files
 
 
 async def test_header_login(builder, host, repository, ask_git, ask_archive) -> None:
@@ -255,6 +258,27 @@ async def test_bad_git_sources(builder, host, *, repository, ask_git, source, sa
     status = await builder.build(ask_git(**source))
     assert (status.reason, status.temporary) == ("SourceRefused", False), status.message
     assert said in status.message
+
+
+ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
+ODD_SERVERS = {
+    "no packet": (b"zzzz", "does not speak git's protocol: b'zzzz' is no packet's length", False),
+    "cut off": (b"00ff0123", "broke off in the middle of its answer", True),
+    "error": (b"001aERR access to x denied", "it says 'access to x denied'", False),
+    "empty": (b"0000", "is neither branch nor tag", False),
+    "sha-256": (b"004c" + b"a" * 64 + b" HEAD\0x\n0000", "names its commits by something else than SHA-1", False),
+    "old": (b"0034" + b"a" * 40 + b" HEAD\0x\n0000", "has neither protocol version 2 nor side-band-64k", False),
+}
+
+
+@pytest.mark.parametrize(("said", "message", "temporary"), ODD_SERVERS.values(), ids=ODD_SERVERS)
+async def test_odd_servers(builder, host, *, ask_git, said, message, temporary) -> None:
+    """Whatever a server says, the build ends with words."""
+    host.files["/odd/info/refs"] = said
+    host.kind = ADVERTISEMENT
+    status = await builder.build(ask_git(url=f"{host.url}/odd"))
+    assert (status.state, status.temporary) == ("failed", temporary)
+    assert message in status.message
 
 
 async def test_links_and_modules(builder, repository, ask_git) -> None:
