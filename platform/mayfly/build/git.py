@@ -225,7 +225,8 @@ def _ask_v0(commit: str, server: Server) -> bytes:
             f"the git server at {download.show(server.url)} has neither protocol version 2 nor side-band-64k, and is"
             " too old: use an archive"
         )
-    wished = sorted({"side-band-64k", "ofs-delta", "shallow", "no-progress"} & server.capabilities)
+    # Some servers insist on thin-pack; to a client that has nothing there is nothing to be thin against.
+    wished = sorted({"side-band-64k", "ofs-delta", "shallow", "no-progress", "thin-pack"} & server.capabilities)
     depth = make_packet("deepen 1\n") if "shallow" in server.capabilities else b""
     return b"".join([make_packet(f"want {commit} {' '.join(wished)}\n"), depth, FLUSH, make_packet("done\n")])
 
