@@ -16,6 +16,8 @@ _TERMINATION_BYTES = 4096
 """Kubernetes keeps this much of a termination message
 (https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/)."""
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  (pathlib costs start-up time)
+_OBJECTS = frozenset({"azure"})
+"""Dialects whose handler may be an object that is not called itself."""
 
 
 def arrange_path(given: settings.Settings) -> None:
@@ -65,7 +67,7 @@ def _find(module: ModuleType, attribute: str, given: settings.Settings) -> Any:
             target = getattr(target, name)
         except AttributeError:
             raise failures.HandlerError(_explain_absent_attribute(module, attribute, given)) from None
-    if not callable(target):
+    if not callable(target) and given.signature not in _OBJECTS:
         raise failures.HandlerError(
             f"{_shorten(module.__file__, given.code_dir)}: {attribute!r} is {type(target).__name__}, which cannot be"
             f" called. {_describe_functions(module)} Set spec.handler to a function."

@@ -34,6 +34,7 @@ class Signature(StrEnum):
     BACKGROUND = "background"
     KNATIVE = "knative"
     OPENFAAS = "openfaas"
+    AZURE = "azure"
 
 
 class BuildState(StrEnum):

@@ -130,6 +130,8 @@ def _definitions(source: tree.SourceTree, module: modules.Module) -> list[shapes
         for name, function in module.functions.items()
         if not name.startswith("_")
     ]
+    if f"{module.path.rpartition('/')[0]}/function.json".lstrip("/") in source.files:
+        seen = [shapes.mark_azure(one) if one.attribute == "main" else one for one in seen]
     seen += [replace(shapes.read_binding(module, b), attribute=n) for n, b in module.bindings.items()]
     function_class = shapes.read_class(module)
     if function_class is not None:

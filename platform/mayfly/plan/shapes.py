@@ -91,11 +91,13 @@ APPLICATIONS = {
     "a2wsgi.ASGIMiddleware": Signature.WSGI,
     "django.core.wsgi.get_wsgi_application": Signature.WSGI,
     "mangum.Mangum": Signature.LAMBDA,
+    "azure.functions.FunctionApp": Signature.AZURE,
+    "azure.functions.AsgiFunctionApp": Signature.AZURE,
+    "azure.functions.WsgiFunctionApp": Signature.AZURE,
 }
 """Constructor -> convention of what it makes."""
 
 FOREIGN_APPLICATIONS = {
-    "azure.functions.FunctionApp": "is an Azure FunctionApp, which Mayfly does not speak",
     "aiohttp.web.Application": "is an aiohttp server, neither ASGI nor WSGI",
     "tornado.web.Application": "is a Tornado server, neither ASGI nor WSGI",
 }
@@ -112,6 +114,7 @@ ARITY: dict[Signature, tuple[int, ...]] = {
     Signature.BACKGROUND: (2,),
     Signature.KNATIVE: (0, 1, 3),
     Signature.OPENFAAS: (2, 1),
+    Signature.AZURE: (1, 2),
 }
 """Numbers of positional arguments with which the runtime calls a function of each convention, the customary first."""
 
@@ -124,6 +127,7 @@ SHAPE = {
     Signature.TYPED: "takes a value of a class of its own",
     Signature.KNATIVE: "has the shape of a Knative function (handle(scope, receive, send))",
     Signature.OPENFAAS: "is the handle(event, context) of an OpenFaaS function",
+    Signature.AZURE: "takes an Azure HttpRequest",
     Signature.BACKGROUND: "has the shape of a Cloud Functions background function",
 }
 
@@ -167,6 +171,12 @@ def read_function(module: modules.Module, function: modules.Function, models: fr
     return replace(sighting, function=function)
 
 
+def mark_azure(sighting: Sighting) -> Sighting:
+    """Return ``sighting`` as the function that a function.json beside its file describes."""
+    why = "is described by the function.json beside it (Azure Functions)"
+    return replace(sighting, signature=Signature.AZURE, rank=Rank.MARKED, why=why, function=None)
+
+
 def find_models(module: modules.Module) -> frozenset[str]:
     """Return the names of the module's data classes: marked as such, or derived from one."""
     found: set[str] = set()
@@ -196,6 +206,8 @@ def _shape(module: modules.Module, function: modules.Function, models: frozenset
     """Return the convention that the parameters of ``function`` show, and the reason; None when they show none."""
     names = [parameter.name.lower() for parameter in function.parameters if parameter.required]
     signature = _by_names(names)
+    if function.parameters and "azure.functions.HttpRequest" in function.parameters[0].annotation:
+        return Signature.AZURE, SHAPE[Signature.AZURE]
     if len(names) == 1:
         return _single(function, models)
     if any(_GOOGLE_CONTEXT.intersection(parameter.annotation) for parameter in function.parameters[1:2]):
@@ -274,7 +286,6 @@ def _single(function: modules.Function, models: frozenset[str]) -> tuple[Signatu
     name, own = parameter.name.lower(), models & parameter.annotation
     rules = (
         ("CloudEvent" in kinds, Signature.CLOUDEVENT, SHAPE[Signature.CLOUDEVENT]),
-        ("azure.functions.HttpRequest" in parameter.annotation, None, "takes an Azure HttpRequest: not supported"),
         (_is_old_knative(function, parameter), Signature.KNATIVE, "is the main(context) of a Knative function"),
         (bool(own), Signature.TYPED, f"takes the data class {'/'.join(sorted(n.rpartition('.')[2] for n in own))}"),
         (
@@ -339,6 +350,9 @@ _KINDS = {
     "falcon.asgi.App": "Falcon",
     "falcon.App": "Falcon",
     "mangum.Mangum": "Mangum",
+    "azure.functions.FunctionApp": "Azure Functions",
+    "azure.functions.AsgiFunctionApp": "Azure Functions",
+    "azure.functions.WsgiFunctionApp": "Azure Functions",
 }
 
 

@@ -20,6 +20,7 @@ _MODULES = {
     "background": "background",
     "knative": "knative",
     "openfaas": "openfaas",
+    "azure": "azure",
 }
 """Dialect -> the module here that speaks it; only the one in use is imported.
 

@@ -45,6 +45,7 @@ LINKED = {
 """Dependency layers made of what the tests' own environment holds."""
 INSTALLED = {
     "framework": ["functions-framework==3.10.2", "flask==3.1.3"],
+    "azure": ["azure-functions==1.26.0", "starlette==1.10.0"],
     "parliament": ["parliament-functions==0.1.0", "cloudevents==1.12.0"],
     "websocket": ["wsproto==1.2.0"],
 }

@@ -57,6 +57,7 @@ WAYS = [
     Way("knative_event", "knative", "cloudevents", of_events=True, streams=False, threads=False),
     Way("knative_main", "knative", handler="func:main"),
     Way("openfaas", "openfaas", handler="handler:handle"),
+    Way("azure", "azure", "azure", handler="function_app:app", streams=False),
     Way("asgi", "asgi", handler="main:app", reads_itself=True, threads=False),
     Way("wsgi", "wsgi", handler="main:app"),
     Way("flask_wsgi", "wsgi", "framework", handler="main:app", own_errors=True),

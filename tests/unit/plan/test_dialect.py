@@ -260,6 +260,32 @@ FOUND = {
         "handler:handle",
         "http",
     ),
+    "azure app": (
+        {
+            "function_app.py": "import azure.functions as f\napp = f.FunctionApp()\n"
+            "@app.route(route='x')\ndef main(req: f.HttpRequest): ..."
+        },
+        "function_app:app",
+        "azure",
+    ),
+    "azure asgi app": (
+        {
+            "function_app.py": "import azure.functions as f\nfrom fastapi import FastAPI\nsite = FastAPI()\n"
+            "app = f.AsgiFunctionApp(app=site)"
+        },
+        "function_app:app",
+        "azure",
+    ),
+    "azure model v1": (
+        {"Hello/__init__.py": "import azure.functions as func\ndef main(req: func.HttpRequest, out: func.Out): ..."},
+        "Hello:main",
+        "azure",
+    ),
+    "azure model v1 without annotation": (
+        {"Hello/__init__.py": "def main(req): ...\ndef handle(req): ...", "Hello/function.json": "{}"},
+        "Hello:main",
+        "azure",
+    ),
     "tests are not handlers": (
         {"shop.py": "def buy(request): ...", "test_shop.py": "def test_buy(request): ..."},
         "shop:buy",
@@ -317,18 +343,6 @@ REFUSED = {
     ),
     "nuclio order": ({"main.py": "def handler(context, event): ..."}, None, "auto", "write (event, context)"),
     "openwhisk": ({"main.py": "def main(args: dict): ..."}, None, "auto", "neither request nor CloudEvent"),
-    "azure": (
-        {"main.py": "import azure.functions as func\ndef main(req: func.HttpRequest): ..."},
-        None,
-        "auto",
-        "Azure HttpRequest",
-    ),
-    "azure app": (
-        {"function_app.py": "import azure.functions as f\napp = f.FunctionApp()"},
-        None,
-        "auto",
-        "FunctionApp",
-    ),
     "several": (
         {"main.py": "def a(request): ...\n\ndef b(request): ..."},
         None,
