@@ -35,6 +35,9 @@ class Signature(StrEnum):
     KNATIVE = "knative"
     OPENFAAS = "openfaas"
     AZURE = "azure"
+    FISSION = "fission"
+    NUCLIO = "nuclio"
+    OPENWHISK = "openwhisk"
 
 
 class BuildState(StrEnum):

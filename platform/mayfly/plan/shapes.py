@@ -115,6 +115,9 @@ ARITY: dict[Signature, tuple[int, ...]] = {
     Signature.KNATIVE: (0, 1, 3),
     Signature.OPENFAAS: (2, 1),
     Signature.AZURE: (1, 2),
+    Signature.FISSION: (0,),
+    Signature.NUCLIO: (2,),
+    Signature.OPENWHISK: (1,),
 }
 """Numbers of positional arguments with which the runtime calls a function of each convention, the customary first."""
 
@@ -128,6 +131,9 @@ SHAPE = {
     Signature.KNATIVE: "has the shape of a Knative function (handle(scope, receive, send))",
     Signature.OPENFAAS: "is the handle(event, context) of an OpenFaaS function",
     Signature.AZURE: "takes an Azure HttpRequest",
+    Signature.FISSION: "is the main() of a Fission function",
+    Signature.NUCLIO: "has the order (context, event) of a Nuclio function",
+    Signature.OPENWHISK: "is the main(args) of an OpenWhisk action",
     Signature.BACKGROUND: "has the shape of a Cloud Functions background function",
 }
 
@@ -140,6 +146,7 @@ APPLICATION_NAMES = ("app", "application", "asgi", "wsgi", "api", "server", "han
 
 _REQUEST_NAMES = frozenset({"request", "req"})
 _EVENT_NAMES = frozenset({"event", "cloud_event", "cloudevent", "ce", "evt"})
+_ARGUMENT_NAMES = frozenset({"args", "params", "arg", "param", "parameters", "arguments", "dict"})
 _PLAIN_TYPES = frozenset({"dict", "Dict", "str", "bytes", "int", "list", "Mapping"})
 _GOOGLE_CONTEXT = frozenset({"google.cloud.functions.context.Context", "google.cloud.functions_v1.context.Context"})
 """How background functions annotate their second parameter."""
@@ -218,8 +225,6 @@ def _shape(module: modules.Module, function: modules.Function, models: frozenset
         return _handle_of_event(module, function)
     if signature:
         return signature, SHAPE[signature]
-    if names == ["context", "event"]:
-        return None, "has the order (context, event); write (event, context)"
     return (None, "has parameters of no known shape") if names else _without_parameters(module, function)
 
 
@@ -244,7 +249,13 @@ def _without_parameters(module: modules.Module, function: modules.Function) -> t
     made = {call.func.id for call in calls if isinstance(call.func, ast.Name)} & module.classes.keys()
     if function.name == "new" and any(has_handle(module, name) for name in made):
         return Signature.KNATIVE, f"makes a Knative function's object, {', '.join(sorted(made))}"
+    if function.name == "main" and (_names_flask(module) or usage.answers(function)):
+        return Signature.FISSION, SHAPE[Signature.FISSION]
     return None, "takes no argument; a handler takes a request, a CloudEvent, or (event, context)"
+
+
+def _names_flask(module: modules.Module) -> bool:
+    return any(full.partition(".")[0] == "flask" for full in module.imports.values())
 
 
 def has_handle(module: modules.Module, name: str) -> bool:
@@ -274,6 +285,8 @@ def _by_names(names: list[str]) -> Signature | None:
             return Signature.WSGI
         case ["event" | "_event" | "evt", second] if second in _CONTEXT_NAMES:
             return Signature.LAMBDA
+        case ["context", "event"]:
+            return Signature.NUCLIO
         case ["data", second] if second in _CONTEXT_NAMES:
             return Signature.BACKGROUND
     return None
@@ -294,6 +307,11 @@ def _single(function: modules.Function, models: frozenset[str]) -> tuple[Signatu
             "is the handle(req) of an OpenFaaS function: it uses req as text",
         ),
         ("Request" in kinds or name in _REQUEST_NAMES, Signature.HTTP, SHAPE[Signature.HTTP]),
+        (
+            function.name == "main" and (bool(kinds & {"dict", "Dict"}) or name in _ARGUMENT_NAMES),
+            Signature.OPENWHISK,
+            SHAPE[Signature.OPENWHISK],
+        ),
         (bool(kinds & _PLAIN_TYPES), None, f"takes one {'/'.join(sorted(kinds))}, neither request nor CloudEvent"),
         (name in _EVENT_NAMES, Signature.CLOUDEVENT, SHAPE[Signature.CLOUDEVENT]),
         (function.name in FUNCTION_NAMES, Signature.HTTP, "takes one argument and is named as a handler"),

@@ -34,6 +34,13 @@ def read_usage(function: modules.Function, name: str) -> Usage:
     )
 
 
+def answers(function: modules.Function) -> bool:
+    """Tell whether ``function`` returns something that is no exit code, so that it is more than a script's ``main``."""
+    nodes = [node for statement in function.body for node in ast.walk(statement)]
+    returned = [node.value for node in nodes if isinstance(node, ast.Return) and node.value is not None]
+    return any(not isinstance(value, ast.Constant) or isinstance(value.value, str | bytes) for value in returned)
+
+
 def _is(node: ast.AST | None, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
 

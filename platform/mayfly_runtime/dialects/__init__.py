@@ -21,6 +21,9 @@ _MODULES = {
     "knative": "knative",
     "openfaas": "openfaas",
     "azure": "azure",
+    "fission": "fission",
+    "nuclio": "nuclio",
+    "openwhisk": "openwhisk",
 }
 """Dialect -> the module here that speaks it; only the one in use is imported.
 

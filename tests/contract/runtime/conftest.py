@@ -46,6 +46,7 @@ LINKED = {
 INSTALLED = {
     "framework": ["functions-framework==3.10.2", "flask==3.1.3"],
     "azure": ["azure-functions==1.26.0", "starlette==1.10.0"],
+    "nuclio": ["nuclio-sdk==0.6.3"],
     "parliament": ["parliament-functions==0.1.0", "cloudevents==1.12.0"],
     "websocket": ["wsproto==1.2.0"],
 }

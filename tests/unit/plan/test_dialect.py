@@ -286,6 +286,19 @@ FOUND = {
         "Hello:main",
         "azure",
     ),
+    "fission": ({"hello.py": "def main():\n    return 'Hello'"}, "hello:main", "fission"),
+    "fission with flask": (
+        {"main.py": "from flask import request, current_app\ndef main(): ..."},
+        "main:main",
+        "fission",
+    ),
+    "nuclio": (
+        {"main.py": "def init_context(context): ...\ndef handler(context, event): ..."},
+        "main:handler",
+        "nuclio",
+    ),
+    "openwhisk": ({"main.py": "def main(args): ..."}, "main:main", "openwhisk"),
+    "openwhisk by annotation": ({"__main__.py": "def main(x: dict) -> dict: ..."}, "__main__:main", "openwhisk"),
     "tests are not handlers": (
         {"shop.py": "def buy(request): ...", "test_shop.py": "def test_buy(request): ..."},
         "shop:buy",
@@ -335,14 +348,18 @@ REFUSED = {
     "nothing there": ({"readme.py": "X = 1"}, None, "auto", "no handler found: looked in readme.py"),
     "no python": ({"index.js": "x"}, None, "auto", "holds no Python file"),
     "no argument": ({"main.py": "def main(): ..."}, None, "auto", "main.py:1 `def main()` takes no argument"),
+    "a script": (
+        {"main.py": "def main():\n    return 0\nif __name__ == '__main__':\n    main()"},
+        None,
+        "auto",
+        "`def main()` takes no argument",
+    ),
     "new makes no function": (
         {"main.py": "class A: ...\ndef new():\n    return A()"},
         None,
         "auto",
         "`def new()` takes no argument",
     ),
-    "nuclio order": ({"main.py": "def handler(context, event): ..."}, None, "auto", "write (event, context)"),
-    "openwhisk": ({"main.py": "def main(args: dict): ..."}, None, "auto", "neither request nor CloudEvent"),
     "several": (
         {"main.py": "def a(request): ...\n\ndef b(request): ..."},
         None,
