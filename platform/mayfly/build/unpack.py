@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dulwich import objects
 
-MAX_MEMORY_BYTES = 1024 * 1024 * 1024
+MAX_MEMORY_BYTES = 768 * 1024 * 1024
+"""A file of 250 MB, the largest that passes, takes some 550 MB on its way; two builds fit a builder of 2 GiB."""
 MAX_CPU_SECONDS = 120
 MAX_DEPTH = 64
 """Deeper than any path that a source may have."""

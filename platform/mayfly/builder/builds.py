@@ -98,7 +98,7 @@ class Builds:
             return None
         finished = self._finished.get(job.fingerprint)
         if finished is not None and finished.status is not None and finished.status.reason:
-            return None if finished.status.temporary else finished.status
+            return finished.status if _is_final(job, finished.status) else None
         recalled = await assemble.recall(job, shop=self._shop, notes=record.Record())
         return self._counted(recalled) if recalled else None
 
@@ -164,3 +164,12 @@ class Builds:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._commits.close()
+
+
+def _is_final(job: workshop.Job, failure: build.BuildStatus) -> bool:
+    """Tell whether asking again for ``job`` must fail again.
+
+    What a host outside refused to one login it may give to another, which the fingerprint does not know.
+    """
+    refused = job.request.source.url is not None and failure.reason == errors.SourceError.reason
+    return not failure.temporary and not refused

@@ -62,6 +62,12 @@ def _make_path_rule(field: str) -> dict[str, Any]:
 class GitSource(part.Part):
     """A folder of a git repository that is served over HTTPS."""
 
+    model_config = part.configure(
+        (
+            "!has(self.interval) || !has(self.revision) || !self.revision.matches('^[0-9a-f]{40}$')",
+            "source.git.interval is for a branch or tag; a commit does not move",
+        )
+    )
     url: str = Field(
         description="URL of the repository: https://HOST/PATH, without user, query or fragment. Submodules, LFS and"
         " hooks are not followed.",

@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import json
 import shutil
+import zlib
 
 import pytest
 import pytest_asyncio
@@ -152,6 +153,15 @@ async def test_wrong_login_is_told_without_it(builder, host, *, repository, ask_
         assert "canary" not in status.model_dump_json() + caplog.text
     missing = await builder.build(ask_git(rebuild="1"))
     assert "asks for a login (HTTP 401): name a Secret" in missing.message
+
+
+async def test_a_login_that_comes_later(builder, host, ask_archive) -> None:
+    """What was refused without a login is tried with it, although it would be the same image."""
+    host.login = outside_host.LOGIN
+    data = archives.make_tar(("handler.py", HELLO.encode()))
+    assert (await builder.build(ask_archive(data))).reason == "SourceRefused"
+    credentials = dict(zip(("username", "password"), host.login, strict=True))
+    assert (await builder.build(ask_archive(data, secret="git", credentials=credentials))).state == "succeeded"
 
 
 async def test_unreachable_is_temporary(builder, host, repository, ask_git) -> None:
@@ -325,6 +335,34 @@ async def test_tree_bomb(builder, host, ask_git) -> None:
     outside_host.run_git(bomb, "update-ref", "refs/heads/bomb", commit)
     status = await builder.build(ask_git(url=f"{host.url}/bomb.git", revision="bomb", path=None))
     assert "the source has more than 10000 files and folders" in status.message
+
+
+def make_pack_bomb() -> bytes:
+    """Return a pack of 1 MB with one blob of 1 GB (https://git-scm.com/docs/gitformat-pack)."""
+    size, kind = 1 << 30, 3
+    head, rest = [(kind << 4) | (size & 15) | 128], size >> 4
+    while rest > 127:
+        head.append(rest & 127 | 128)
+        rest >>= 7
+    packer, zeros = zlib.compressobj(1), bytes(1 << 20)
+    body = b"".join([*(packer.compress(zeros) for _ in range(size >> 20)), packer.flush()])
+    pack = b"PACK" + (2).to_bytes(4, "big") + (1).to_bytes(4, "big") + bytes([*head, rest]) + body
+    return pack + hashlib.sha1(pack, usedforsecurity=False).digest()
+
+
+async def test_pack_bomb(builder, host, ask_git) -> None:
+    """An object that fills the memory ends the child process, not the builder, in words."""
+    pack = make_pack_bomb()
+    pieces = [b"\1" + pack[at : at + 65000] for at in range(0, len(pack), 65000)]
+    packets = b"".join(f"{len(piece) + 4:04x}".encode() + piece for piece in pieces)
+    host.files = {
+        "/odd/info/refs": b"000eversion 2\n0000",
+        "/odd/git-upload-pack": b"000dpackfile\n" + packets + b"0000",
+    }
+    host.kind = ADVERTISEMENT
+    status = await builder.build(ask_git(url=f"{host.url}/odd", revision="a" * 40))
+    assert "an object of the repository is too large to be unpacked" in status.message
+    assert (await builder.client.get("/healthz")).status == 200
 
 
 BAD_ARCHIVES = {
