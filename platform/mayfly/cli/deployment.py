@@ -79,14 +79,24 @@ async def deploy(target: session.Target, plan: Plan) -> None:
 
 
 def read_units(plan: Plan, namespace: str) -> list[Unit]:
-    """Return the Functions of the folder or the file; a folder is packed unless its manifest has a source."""
-    if plan.folder is None:
-        documents = manifest.read_manifests(str(plan.file))
-        if plan.name is not None and len(documents) > 1:
-            raise exits.WrongUsage(f"--name {plan.name!r}: {plan.file!r} holds {len(documents)} Functions; deploy one")
-        return [Unit(_complete(document, plan, namespace, ""), None) for document in documents]
-    document = _complete(manifest.read_folder(plan.folder), plan, namespace, plan.folder.resolve().name)
-    return [Unit(document, None if document["spec"].get("source") else pack.make_archive(plan.folder))]
+    """Return the Functions of the folder or the file; with both, the file describes the code in the folder.
+
+    A folder is packed unless the manifest has a source.
+    """
+    if plan.file is None:
+        assert plan.folder is not None
+        document = _complete(manifest.read_folder(plan.folder), plan, namespace, plan.folder.resolve().name)
+        return [_make_unit(document, plan.folder)]
+    documents = manifest.read_manifests(plan.file)
+    if plan.name is not None and len(documents) > 1:
+        raise exits.WrongUsage(f"--name {plan.name!r}: {plan.file!r} holds {len(documents)} Functions; deploy one")
+    return [_make_unit(_complete(document, plan, namespace, ""), plan.folder) for document in documents]
+
+
+def _make_unit(document: manifest.Document, folder: pathlib.Path | None) -> Unit:
+    if folder is None or document["spec"].get("source"):
+        return Unit(document, None)
+    return Unit(document, pack.make_archive(folder))
 
 
 def _complete(document: manifest.Document, plan: Plan, namespace: str, fallback: str) -> manifest.Document:

@@ -34,9 +34,11 @@ DEFAULTS = (
     ".env.*",
     f"/{FILE}",
     "/function.yaml",
+    "/*.function.yaml",
 )
 """Left out unless ``.mayflyignore`` takes one back with ``!``. ``function.yaml`` says how to run the code and is no
-part of it: a changed limit must not look like changed code. ``.env`` files hold secrets more often than not."""
+part of it, nor are those of several Functions that share it: a changed limit must not look like changed code. ``.env``
+files hold secrets more often than not."""
 
 
 @dataclasses.dataclass(frozen=True)

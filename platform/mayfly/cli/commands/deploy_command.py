@@ -19,7 +19,7 @@ def run(
     ] = None,
     file: Annotated[
         str | None,
-        typer.Option("--file", "-f", metavar="FILE", help="Manifest to deploy instead of a folder; - is stdin."),
+        typer.Option("--file", "-f", metavar="FILE", help="Manifest to deploy, alone or for the folder; - is stdin."),
     ] = None,
     name: Annotated[
         str | None,
@@ -62,11 +62,12 @@ def run(
 ) -> None:
     """Build a folder or a manifest, run it, print its URL.
 
-    The folder is packed without what .mayflyignore lists, uploaded and built in the cluster; its function.yaml gives
-    the rest of the spec, options override it. A changed option alone builds nothing. The URL goes to stdout.
+    The folder is packed without what .mayflyignore lists, uploaded and built in the cluster; its function.yaml, or FILE
+    where one is given, has the rest of the spec, options override it. A changed option alone builds nothing. The URL
+    goes to stdout.
     """
-    if (folder is None) == (file is None):
-        raise exits.WrongUsage("name a folder, as in `mayfly deploy hello`, or a manifest with -f FILE")
+    if folder is None and file is None:
+        raise exits.WrongUsage("name a folder, as in `mayfly deploy hello`, or a manifest with -f FILE, or both")
     overrides = manifest.Overrides(
         handler=handler,
         signature=signature,
