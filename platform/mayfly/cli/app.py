@@ -32,6 +32,7 @@ COMMANDS = {
     "dlq show": "Show a dead letter with its attempts and its message.",
     "dlq redrive": "Have dead letters wait again.",
     "dlq purge": "Delete dead letters for good.",
+    "migrate": "Write Functions from what other platforms deploy from, and report what is lost.",
     "version": "Print the versions of the command and of the platform.",
 }
 """Name -> first line of its help; each is the callable ``run`` of ``mayfly.cli.commands.NAME_command``. Two words are a

@@ -1,4 +1,8 @@
-"""Exit codes: 0 ok, 1 failure, 2 wrong usage, 22 the function answered with an error, 124 timeout, 130 interrupted."""
+"""How commands end, as numbers.
+
+0 ok, 1 failure, 2 wrong usage, 3 something not carried, 22 the function answered with an error, 124 timeout, 130
+interrupted.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from mayfly.cluster import answer
 OK = 0
 FAILURE = 1
 USAGE = 2
+INCOMPLETE = 3
+"""`migrate` did its work, but something of the input is not carried."""
 FUNCTION_ERROR = 22
 """The function was reached and answered 400 or above, or was given up; the number is curl's for the same."""
 TIMEOUT = 124

@@ -52,6 +52,7 @@ def _render_codes() -> list[str]:
         exits.OK: "it is done",
         exits.FAILURE: "it failed; stderr says why",
         exits.USAGE: "the command line, the folder or the manifest cannot be worked with",
+        exits.INCOMPLETE: "`migrate`: done, but something is not carried; the report says what",
         exits.FUNCTION_ERROR: "`invoke`, `invocations result`: the answer was 400 or above, or it was given up",
         exits.TIMEOUT: "it took longer than asked for",
         exits.INTERRUPTED: "interrupted with Ctrl-C",

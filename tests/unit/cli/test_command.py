@@ -70,7 +70,6 @@ USAGE = {
     "unknown option": (["list", "--nope"], "--nope"),
     "missing name": (["get"], "NAME"),
     "no folder, no file": (["deploy"], "name a folder"),
-    "both": (["deploy", ".", "-f", "x.yaml"], "name a folder"),
     "no such folder": (["deploy", "/no/such/folder"], "is not a folder"),
     "no such kubeconfig": (["--kubeconfig", "/no/such/file", "list"], "is not a file"),
     "wrong output": (["list", "-o", "xml"], "xml"),
@@ -85,6 +84,7 @@ USAGE = {
     "purge one": (["dlq", "purge", "019a4c2e-79b0-7cc3-98c4-dc0c0c07398f"], "a single one cannot be"),
     "wait for nothing": (["invoke", "mail", "--wait"], "--wait goes with --async"),
     "no event": (["events", "send"], "name a type"),
+    "migrate nothing": (["migrate", "/no/such/folder"], "does not exist"),
     "two events": (["events", "send", "a.b", "--file", "x.json"], "name a type"),
     "wrong attribute": (["events", "send", "a.b", "--attr", "Priority=1"], "Priority"),
 }
