@@ -93,7 +93,7 @@ def _search(source: tree.SourceTree, *, name: str | None, signature: build.Signa
     for group in _groups(source):
         looked += group
         seen += _sightings(source, group)
-        if any(_fits(sighting, name, signature) for sighting in seen):
+        if any(_fits(sighting, name, signature) and sighting.rank > shapes.Rank.HINTED for sighting in seen):
             break
     return _choose(seen, looked, name=name, signature=signature)
 

@@ -18,14 +18,19 @@ Signature = build.Signature
 
 
 class Rank(IntEnum):
-    """How sure a sighting is; the highest in a source wins."""
+    """How sure a sighting is; the highest in a source wins.
+
+    ``HINTED`` is for shapes that helpers have too, such as ``f(order: Order)`` or a ``main()``: they are handlers only
+    where the whole source holds nothing surer.
+    """
 
     UNUSABLE = 0
     GUESSED = 1
-    SHAPED = 2
-    NAMED = 3
-    APPLICATION = 4
-    MARKED = 5
+    HINTED = 2
+    SHAPED = 3
+    NAMED = 4
+    APPLICATION = 5
+    MARKED = 6
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,9 @@ APPLICATIONS = {
     "azure.functions.WsgiFunctionApp": Signature.AZURE,
 }
 """Constructor -> convention of what it makes."""
+
+_WRAPPERS = frozenset({"azure.functions.AsgiFunctionApp", "azure.functions.WsgiFunctionApp"})
+"""Constructors that wrap an application, which is called itself where the source shows it."""
 
 FOREIGN_APPLICATIONS = {
     "aiohttp.web.Application": "is an aiohttp server, neither ASGI nor WSGI",
@@ -173,9 +181,21 @@ def read_function(module: modules.Module, function: modules.Function, models: fr
         if decorator.partition(".")[0] in module.bindings:
             return _seen(path, function, None, Rank.UNUSABLE, f"is registered with {decorator.partition('.')[0]}")
     signature, why = _shape(module, function, models)
-    rank = Rank.NAMED if function.name in (*FUNCTION_NAMES, "new") else Rank.SHAPED
+    rank = _rank(module, function, signature)
     sighting = _seen(path, function, signature, rank if signature else Rank.UNUSABLE, why)
     return replace(sighting, function=function)
+
+
+def _rank(module: modules.Module, function: modules.Function, signature: Signature | None) -> Rank:
+    sure = {
+        Signature.TYPED: False,
+        Signature.FISSION: _names(module, "flask"),
+        Signature.NUCLIO: function.name == "handler",
+        Signature.BACKGROUND: _names(module, "google") or _names(module, "functions_framework"),
+    }
+    if signature is not None and not sure.get(signature, True):
+        return Rank.HINTED
+    return Rank.NAMED if function.name in (*FUNCTION_NAMES, "new") else Rank.SHAPED
 
 
 def mark_azure(sighting: Sighting) -> Sighting:
@@ -249,13 +269,14 @@ def _without_parameters(module: modules.Module, function: modules.Function) -> t
     made = {call.func.id for call in calls if isinstance(call.func, ast.Name)} & module.classes.keys()
     if function.name == "new" and any(has_handle(module, name) for name in made):
         return Signature.KNATIVE, f"makes a Knative function's object, {', '.join(sorted(made))}"
-    if function.name == "main" and (_names_flask(module) or usage.answers(function)):
+    if function.name == "main" and (_names(module, "flask") or usage.answers(function)):
         return Signature.FISSION, SHAPE[Signature.FISSION]
     return None, "takes no argument; a handler takes a request, a CloudEvent, or (event, context)"
 
 
-def _names_flask(module: modules.Module) -> bool:
-    return any(full.partition(".")[0] == "flask" for full in module.imports.values())
+def _names(module: modules.Module, package: str) -> bool:
+    """Tell whether ``module`` imports from ``package``."""
+    return any(full.partition(".")[0] == package for full in module.imports.values())
 
 
 def has_handle(module: modules.Module, name: str) -> bool:
@@ -336,6 +357,8 @@ def read_binding(module: modules.Module, binding: modules.Binding, depth: int = 
     """Return what ``binding`` is, from its constructor, a class or factory of the module, or what it wraps."""
     signature, why = _constructed(module, binding, depth)
     rank = Rank.APPLICATION if signature else Rank.UNUSABLE
+    if binding.constructor in _WRAPPERS:
+        rank = Rank.NAMED
     label = f"{binding.name} = {binding.constructor.rpartition('.')[2]}(...)"
     return Sighting(binding.name, module.path, binding.line, label, signature, rank, why, module.path)
 

@@ -273,6 +273,14 @@ FOUND = {
             "function_app.py": "import azure.functions as f\nfrom fastapi import FastAPI\nsite = FastAPI()\n"
             "app = f.AsgiFunctionApp(app=site)"
         },
+        "function_app:site",
+        "asgi",
+    ),
+    "azure asgi app around one from elsewhere": (
+        {
+            "function_app.py": "import azure.functions as f\nfrom shop_site import site\n"
+            "app = f.AsgiFunctionApp(app=site)"
+        },
         "function_app:app",
         "azure",
     ),
@@ -321,6 +329,27 @@ def test_detected(files: dict[str, str], handler: str, signature: str) -> None:
     assert " in " in found.reason
 
 
+HELPERS = {
+    "a function of a data class": "from dataclasses import dataclass\n@dataclass\nclass O: ...\ndef main(o: O): ...",
+    "a script's main": "def main():\n    return build()",
+    "a background shape": "def store(data, context): ...",
+    "the other order": "def log(context, event): ...",
+}
+
+
+@pytest.mark.parametrize("helper", HELPERS.values(), ids=HELPERS)
+@pytest.mark.parametrize(
+    ("handler", "signature"),
+    [("def checkout(request): ...", "http"), ("def checkout(event, context): ...", "lambda")],
+    ids=["http", "lambda"],
+)
+def test_helpers_do_not_compete(helper: str, handler: str, signature: str) -> None:
+    """A shape that helpers have too gives way to a surer one, in its own file and in a less customary one."""
+    for files in ({"main.py": f"{helper}\n{handler}"}, {"main.py": helper, "shop.py": handler}):
+        found = _detect(files)
+        assert (found.handler.endswith(":checkout"), found.signature) == (True, signature)
+
+
 CHOSEN = {
     "module:name": ("shop:b", "auto", "shop:b", "lambda"),
     "module.name": ("shop.b", "auto", "shop:b", "lambda"),
@@ -348,6 +377,12 @@ REFUSED = {
     "nothing there": ({"readme.py": "X = 1"}, None, "auto", "no handler found: looked in readme.py"),
     "no python": ({"index.js": "x"}, None, "auto", "holds no Python file"),
     "no argument": ({"main.py": "def main(): ..."}, None, "auto", "main.py:1 `def main()` takes no argument"),
+    "two of a data class": (
+        {"main.py": "from pydantic import BaseModel\nclass O(BaseModel): ...\ndef a(o: O): ...\ndef b(o: O): ..."},
+        None,
+        "auto",
+        "main.py:4 `b(o)` takes the data class O (typed)",
+    ),
     "a script": (
         {"main.py": "def main():\n    return 0\nif __name__ == '__main__':\n    main()"},
         None,
