@@ -1,9 +1,9 @@
 """``azure``: a FunctionApp with its functions (model v2), or ``main(req)`` beside a function.json (model v1).
 
 The library ``azure.functions`` is the function's own. HTTP functions are served at their routes below host.json's
-``routePrefix`` (default ``api``); timers run on ``POST /admin/functions/NAME``, as Azure's hosts let operators do.
-What needs another binding of Azure's is left out and named in the log. Source:
-https://learn.microsoft.com/azure/azure-functions/functions-reference-python.
+``routePrefix`` (default ``api``); timers run on ``POST /admin/functions/NAME``, as Azure's hosts let operators do,
+and on a tick of a schedule that has their name. What needs another binding of Azure's is left out and named in the
+log. Source: https://learn.microsoft.com/azure/azure-functions/functions-reference-python.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ log = logging.getLogger("mayfly_runtime")
 
 _LIBRARY = "azure.functions"
 _ADMIN = "/admin/functions/"
+_TICK = b"dev.mayfly.schedule"
+"""Type of the events that spec.triggers[].schedule makes; their subject is the trigger's name."""
 _HTTP = frozenset({"httpTrigger", "http"})
 
 
@@ -144,6 +146,11 @@ def _make_v1(target: Any, context: dialects.Context) -> Function:
     return function
 
 
+def _fold(name: str) -> str:
+    """Return a name as triggers and functions both can have it: ``send-mail`` is ``SendMail`` and ``send_mail``."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
 def _read_methods(stated: Iterable[str]) -> frozenset[str] | None:
     """Return the methods in upper case; None, which is all of them, where none is stated."""
     return frozenset(method.upper() for method in stated) or None
@@ -187,16 +194,27 @@ class AzureApp(dialects.Dialect):
 
     async def answer(self, call: calls.Call) -> None:
         """Find the function, call it, send its response."""
-        name = call.scope["path"].removeprefix(_ADMIN)
-        if name in self._timers and call.scope["path"].startswith(_ADMIN) and call.scope["method"] == "POST":
+        timer = self._find_timer(call)
+        if timer is not None:
             await call.read_body()
-            await self._run(call, self._timers[name], self._library.timer.TimerRequest())
+            await self._run(call, timer, self._library.timer.TimerRequest())
             await call.respond(202, [], b"")
             return
         function, parameters = self._find(call.scope["path"], call.scope["method"])
         request = requests.Request(call.scope, await call.read_body(), call.request_id)
         result = await self._run(call, function, self._make_request(request, parameters))
         await replies.send(call, make_reply(result), self._workers)
+
+    def _find_timer(self, call: calls.Call) -> Function | None:
+        """Return the timer that a POST to its name means, or a tick of the schedule that is called like it."""
+        if call.scope["method"] != "POST":
+            return None
+        if call.scope["path"].startswith(_ADMIN):
+            return self._timers.get(call.scope["path"].removeprefix(_ADMIN))
+        if call.header(b"ce-type") != _TICK:
+            return None
+        wanted = _fold((call.header(b"ce-subject") or b"").decode("latin-1"))
+        return next((timer for name, timer in self._timers.items() if _fold(name) == wanted), None)
 
     async def _run(self, call: calls.Call, function: Function, value: Any) -> Any:
         directory = os.path.join(self._settings.code_dir, function.name)  # noqa: PTH118

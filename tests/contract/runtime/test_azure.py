@@ -43,10 +43,14 @@ def test_refusals(serve):
 
 
 def test_other_triggers(serve):
-    """A timer runs on demand; what needs a binding that is not here is left out, which the log says."""
+    """A timer runs on demand and on a tick of its schedule; what needs another binding is left out, says the log."""
     runtime = serve("azure_shop")
     assert runtime.request("POST", "/admin/functions/sweep").status_code == 202
     runtime.record(message="swept False")
+    tick = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/f", "ce-type": "dev.mayfly.schedule"}
+    assert runtime.request("POST", "/", headers=tick | {"ce-subject": "Sweep"}).status_code == 202
+    assert runtime.request("POST", "/", headers=tick | {"ce-subject": "other"}).status_code == 404
+    assert runtime.request("POST", "/", headers=tick | {"ce-type": "a", "ce-subject": "sweep"}).status_code == 404
     assert runtime.request("POST", "/api/order").status_code == 404
     warning = runtime.record(level="warning")["message"]
     assert "order (" in warning
