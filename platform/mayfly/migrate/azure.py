@@ -1,12 +1,14 @@
 """Azure Functions apps: host.json, function.json or decorators, local.settings.json.
 
-An app is one Function, since its functions share code, settings and instances; timers become its schedules, each named
-after its function, and calls reach it by their routes.
+Functions with decorators (model v2) are one Function, since they are one app in the code: calls reach each by its
+route, and timers become schedules, each named after its function. A function with a function.json (model v1) becomes a
+Function of its own; those of one app share its folder.
 """
 
 from __future__ import annotations
 
 import posixpath
+from dataclasses import dataclass
 
 from mayfly.migrate import azurecode, cron, draft, environment, fill, naming, occasions, parsing, reach, reading, text
 
@@ -48,23 +50,74 @@ _SETTING_FATES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What holds for all functions of an app."""
+
+    host: text.Node
+    settings: text.Node
+
+
 def find_apps(reading_: reading.Reading) -> list[str]:
     """Return the folders that hold a host.json."""
     return sorted(posixpath.dirname(file) for file in reading_.files if posixpath.basename(file) == HOST)
 
 
 def read(found: reading.Reading, folder: str) -> None:
-    """Read the app in ``folder``."""
-    host = _parse(found, posixpath.join(folder, HOST))
-    target = found.begin(posixpath.join(folder, HOST), host, posixpath.basename(folder) or found.root, folder)
-    target.book.settled.discard(host.path)
-    marks = [*_read_folders(found, target, folder), *azurecode.read_files(_python_files(found, folder))]
-    _read_settings(target, _parse(found, posixpath.join(folder, SETTINGS)))
-    if not target.find("runtime"):
+    """Read the app in ``folder``: decorators make one Function, each function.json one of its own."""
+    shared = Shared(_parse(found, posixpath.join(folder, HOST)), _parse(found, posixpath.join(folder, SETTINGS)))
+    singles = [
+        file
+        for file in sorted(found.files)
+        if posixpath.basename(file) == FUNCTION and posixpath.dirname(posixpath.dirname(file)) == folder
+    ]
+    for file in singles:
+        _read_single(found, file, folder, shared)
+    code = _python_files(found, folder)
+    if code or not singles:
+        _read_app(found, folder, shared, azurecode.read_files(code))
+
+
+def _read_app(found: reading.Reading, folder: str, shared: Shared, marks: list[azurecode.Mark]) -> None:
+    name = posixpath.basename(folder) or found.root
+    target = found.begin(posixpath.join(folder, HOST), text.Node("the app"), name, folder)
+    _finish(target, shared, marks)
+
+
+def _read_single(found: reading.Reading, file: str, folder: str, shared: Shared) -> None:
+    """Read a function of model v1: its folder is its module, and what it is called."""
+    name = posixpath.basename(posixpath.dirname(file))
+    root = _parse(found, file)
+    target = found.begin(file, text.Node(f"{name}/"), name, folder)
+    script, entry = root["scriptFile"], root["entryPoint"]
+    module = posixpath.basename(script.text or "__init__.py").removesuffix(".py")
+    fill.handler(
+        target,
+        script or text.Node(f"{name}/"),
+        name if module == "__init__" else f"{name}.{module}",
+        entry.text or "main",
+    )
+    target.book.settle(entry)
+    if root["disabled"].flag:
+        target.book.drop(root["disabled"], "a Function that exists is served; deploy it when it is wanted")
+    reading.settle(target.book, root, dict.fromkeys(("disabled", "$schema", "generatedBy"), ""))
+    marks = [azurecode.Mark(name, one["type"].text, one) for one in root["bindings"].each()]
+    _finish(target, shared, marks)
+    target.book.sweep(root, reading.UNKNOWN)
+
+
+def _finish(target: draft.Draft, shared: Shared, marks: list[azurecode.Mark]) -> None:
+    """Read what holds for all functions of an app, then triggers and bindings."""
+    _read_settings(target, shared.settings)
+    if not target.find("runtime") and not target.blocked:
         target.fields["runtime"] = "python"
+    if not target.blocked:
+        target.fields["signature"] = "azure"
+    host = reading.rebase(shared.host, f"{HOST}:")
     _read_host(target, host)
     prefix = host.at("extensions", "http", "routePrefix")
-    _read_marks(target, marks, prefix.text if prefix or (prefix.text == "" and prefix.line) else _DEFAULT_PREFIX)
+    given = "routePrefix" in (host.at("extensions", "http").fields or {})
+    _read_marks(target, marks, prefix.text if given else _DEFAULT_PREFIX)
 
 
 def _parse(found: reading.Reading, file: str) -> text.Node:
@@ -82,38 +135,6 @@ def _python_files(found: reading.Reading, folder: str) -> dict[str, bytes]:
         for file, data in found.files.items()
         if file.startswith(inside) and file.endswith(".py")
     }
-
-
-def _read_folders(found: reading.Reading, target: draft.Draft, folder: str) -> list[azurecode.Mark]:
-    """Return the bindings of every function.json one level below."""
-    marks = []
-    for file in sorted(found.files):
-        if posixpath.basename(file) != FUNCTION or posixpath.dirname(posixpath.dirname(file)) != folder:
-            continue
-        name = posixpath.basename(posixpath.dirname(file))
-        root = reading.rebase(_parse(found, file), f"{name}/{FUNCTION}:")
-        if root["disabled"].flag:
-            target.book.drop(
-                root["disabled"], "a function of the app cannot be switched off; take it out of the folder"
-            )
-        reading.settle(
-            target.book,
-            root,
-            {
-                "disabled": "",
-                "scriptFile": "found by itself in the code",
-                "entryPoint": "found by itself in the code",
-                "$schema": "",
-                "generatedBy": "",
-            },
-        )
-        marks += [azurecode.Mark(name, one["type"].text, one) for one in root["bindings"].each()]
-        target.book.sweep(_without(root, "bindings"), reading.UNKNOWN)
-    return marks
-
-
-def _without(node: text.Node, *names: str) -> text.Node:
-    return text.Node(node.path, fields={key: one for key, one in node.pairs() if key not in names}, line=node.line)
 
 
 def _read_host(target: draft.Draft, host: text.Node) -> None:
@@ -232,7 +253,9 @@ def _read_timer(target: draft.Draft, mark: azurecode.Mark) -> None:
     if not node or node.text == azurecode.COMPUTED:
         target.book.drop(node or mark.node, "its schedule is computed; write five fields of cron(5) in spec.triggers")
     else:
-        occasions.schedule(target, node, cron.convert_ncrontab, name=mark.function)
+        # The runtime makes a TimerRequest for functions of an app, not for those beside a function.json.
+        how = "main gets an HttpRequest, no TimerRequest" if mark.node["type"] else ""
+        occasions.schedule(target, node, cron.convert_ncrontab, name=mark.function, how=how)
     startup = mark.node["runOnStartup"] or mark.node["run_on_startup"]
     if startup.flag:
         target.book.drop(startup, "nothing is run at a start; call the function after deploying it")

@@ -16,7 +16,7 @@ from mayfly.plan import syntax
 
 MAKERS = frozenset({"FunctionApp", "Blueprint", "AsgiFunctionApp", "WsgiFunctionApp"})
 _TRIGGERS = {"route": "httpTrigger", "schedule": "timerTrigger", "timer_trigger": "timerTrigger"}
-_POSITIONAL = {"route": ("route",), "function_name": ("name",)}
+_POSITIONAL = {"route": ("route",), "function_name": ("name",), "FunctionApp": ("http_auth_level",)}
 _NAMES = {"auth_level": "authLevel", "http_auth_level": "authLevel"}
 COMPUTED = "(computed)"
 
@@ -59,7 +59,7 @@ def _read_tree(file: str, tree: ast.Module) -> list[Mark]:
     marks = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _last(node) in MAKERS:
-            marks.append(Mark("", _last(node), _make(f"{file}:{_last(node)}", node, ())))
+            marks.append(Mark("", _last(node), _make(f"{file}:{_last(node)}", node, _POSITIONAL.get(_last(node), ()))))
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             marks += _read_function(file, node, apps)
     return marks

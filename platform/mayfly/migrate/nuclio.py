@@ -126,6 +126,8 @@ def _read_code(target: draft.Draft, spec: text.Node) -> None:
     reading.settle(target.book, spec, {"image": _BUILT})
     if runtime:
         fill.runtime(target, runtime, language, match[2] if match else "")
+        if language == "python":
+            target.fields["signature"] = "nuclio"
     module, colon, name = handler.text.partition(":")
     if colon and not target.blocked:
         fill.handler(target, handler, module.removesuffix(".py"), name)

@@ -12,6 +12,8 @@ _OWN = "com.openfaas."
 _SCALE = "com.openfaas.scale."
 _HEALTH = "com.openfaas.health."
 _LANGUAGE = re.compile(r"(python|node|golang|go|java|csharp|dotnet|ruby|php|rust|perl|dockerfile|bash)([0-9.]*)")
+_TEMPLATE = re.compile(r"python[0-9.]*(-http|-flask)?(-debian)?")
+"""OpenFaaS' own templates for Python, whose handlers all have one of two forms."""
 _PYTHON = re.compile(r"python(3\.[0-9]+)")
 _TIMES = ("exec_timeout", "write_timeout", "read_timeout", "upstream_timeout")
 _WATCHDOG = {
@@ -97,6 +99,8 @@ def _read_code(target: draft.Draft, node: text.Node) -> None:
     if match and match[1] == "python":
         version = _PYTHON.match(lang.text)
         fill.runtime(target, lang, "python", version[1] if version else "")
+        if _TEMPLATE.fullmatch(lang.text):
+            target.fields["signature"] = "openfaas"
         if target.folder is None:
             target.blocked = f"{handler.shown}: {reading.OUTSIDE}"
             target.book.drop(handler, reading.OUTSIDE)

@@ -8,6 +8,8 @@ import json
 import pytest
 
 from mayfly.migrate import ledger, migration, parsing, text
+from mayfly.model import build
+from mayfly.plan import dialect, tree
 from tests.unit.migrate import samples
 
 
@@ -31,6 +33,22 @@ def test_no_secret_of_the_input_is_in_the_output(name):
     output = samples.render(name)
     for value in ("hunter2", "not-for-git", "unsafe-default", "UseDevelopmentStorage", "mail.shop.example"):
         assert value not in output
+
+
+@pytest.mark.parametrize("name", samples.FORMATS)
+def test_the_builder_finds_the_code_as_the_manifest_says(name):
+    """What other platforms ran is found in the folder that the report names, in the dialect of that platform."""
+    files = samples.read_files(name)
+    found = [one for one in migration.migrate(files, root=name).functions if one.manifest and one.folder is not None]
+    dialects = set()
+    for one in found:
+        inside = f"{one.folder}/" if one.folder else ""
+        code = {file.removeprefix(inside): data for file, data in files.items() if file.startswith(inside)}
+        spec = one.manifest["spec"]
+        signature = build.Signature(spec.get("signature", "auto"))
+        dialects.add(dialect.detect(tree.SourceTree(code), handler=spec.get("handler"), signature=signature).signature)
+    wanted = {"func": "knative", "sam": "lambda"}.get(name, name)
+    assert {one.value for one in dialects} == {wanted}
 
 
 def to_plain(node):
@@ -58,8 +76,8 @@ def read_trees(name):
 
 def write_trees(name, trees):
     files = {file: data for file, data in samples.read_files(name).items() if file.endswith(".py")}
-    for (file, _), tree in trees.items():
-        dumped = json.dumps(tree).encode()
+    for (file, _), whole in trees.items():
+        dumped = json.dumps(whole).encode()
         files[file] = dumped if file.endswith(".json") else files.get(file, b"") + b"---\n" + dumped + b"\n"
     return files
 
@@ -91,9 +109,9 @@ def test_a_field_that_nobody_knows_is_reported(name):
     """Wherever it stands: under its own name, or with the piece that it belongs to."""
     trees = read_trees(name)
     silent = []
-    for where, tree in trees.items():
+    for where, top in trees.items():
         # An object that is dropped as one piece needs no more words.
-        for path in [] if tree.get("kind") == "KubernetesWatchTrigger" else find_mappings(tree):
+        for path in [] if top.get("kind") == "KubernetesWatchTrigger" else find_mappings(top):
             changed = copy.deepcopy(trees)
             reach(changed[where], path)[PLANTED] = "1"
             found = migration.migrate(write_trees(name, changed), root=name)
@@ -183,21 +201,49 @@ def test_inline_code_of_sam_comes_along():
     assert one.folder is None
 
 
-def make_azure(**bindings):
+def make_azure(code="", **bindings):
+    """Return the http part of what becomes of an app's functions, by their names."""
     files = {"shop/host.json": b'{"version": "2.0"}'}
+    if code:
+        files["shop/function_app.py"] = f"import azure.functions as func\n{code}".encode()
     for name, binding in bindings.items():
         files[f"shop/{name}/function.json"] = json.dumps({"bindings": [binding]}).encode()
-    return migration.migrate(files, root="apps").functions[0]
+    found = migration.migrate(files, root="apps")
+    return {one.name: one.manifest["spec"].get("http") for one in found.functions}
 
 
 def test_azure_asks_for_a_key_unless_it_says_otherwise():
     http = {"type": "httpTrigger", "direction": "in", "name": "req"}
-    key = {"apiKey": {"secret": "shop-keys", "header": "x-functions-key"}}
-    assert make_azure(a=http).manifest["spec"]["http"]["auth"] == key
-    assert make_azure(a=http | {"authLevel": "anonymous"}, b=http).manifest["spec"]["http"]["auth"] == key
-    assert "http" not in make_azure(a=http | {"authLevel": "anonymous"}).manifest["spec"]
     timer = {"type": "timerTrigger", "schedule": "0 0 * * * *"}
-    assert make_azure(a=timer).manifest["spec"]["http"] == {"visibility": "cluster-local"}
+    found = make_azure(a=http, b=http | {"authLevel": "anonymous"}, c=timer)
+    assert found == {
+        "a": {"auth": {"apiKey": {"secret": "a-keys", "header": "x-functions-key"}}},
+        "b": None,
+        "c": {"visibility": "cluster-local"},
+    }
+
+
+OPEN = "app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)\n@app.route()\ndef a(req): ...\n"
+ROUTES = {
+    "a default": ("app = func.FunctionApp()\n@app.route(route='a')\ndef a(req): ...\n", True),
+    "open": (
+        "app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)\n@app.route()\ndef a(req): ...\n",
+        False,
+    ),
+    "by position": ("app = func.FunctionApp(func.AuthLevel.ANONYMOUS)\n@app.route('a')\ndef a(req): ...\n", False),
+    "computed": ("app = func.FunctionApp(http_auth_level=LEVEL)\n@app.route()\ndef a(req): ...\n", True),
+    "one closed": (f"{OPEN}@app.route(auth_level=func.AuthLevel.FUNCTION)\ndef b(req): ...\n", True),
+    "blueprint": ("bp = func.Blueprint()\n@bp.route(auth_level='function')\ndef a(req): ...\n", True),
+    "asgi": ("app = func.AsgiFunctionApp(app=web)\n", True),
+    "open asgi": ("app = func.AsgiFunctionApp(app=web, http_auth_level=func.AuthLevel.ANONYMOUS)\n", False),
+}
+
+
+@pytest.mark.parametrize("case", ROUTES)
+def test_an_app_of_azure_asks_for_a_key_as_soon_as_one_function_does(case):
+    code, locked = ROUTES[case]
+    key = {"auth": {"apiKey": {"secret": "shop-keys", "header": "x-functions-key"}}}
+    assert make_azure(code) == {"shop": key if locked else None}
 
 
 def test_azure_code_is_read_and_not_run(tmp_path):
