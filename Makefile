@@ -39,7 +39,8 @@ postgres: ## PostgreSQL's programs, for the tests of the store
 	@requirements/postgres
 
 e2e: .venv/.ready ## the whole platform on the cluster
-	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m "not interop" -q
+	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m "not interop and not disruptive" -q -n 3 --dist loadfile
+	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m "disruptive and not interop" -q
 
 interop: .venv/.ready ## Knative Eventing's own controllers deliver to Functions (builds them the first time)
 	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m interop -q

@@ -133,6 +133,7 @@ def test_a_sleeping_function_gets_every_event_once(user: User) -> None:
     assert counted == {f"c-{number}": 1 for number in range(60)}
 
 
+@pytest.mark.disruptive
 def test_nothing_that_was_promised_is_lost_when_the_process_is_killed(user: User) -> None:
     """The eventing pod gets SIGKILL three times while events come in; every 202 is delivered."""
     open_events(user)

@@ -27,6 +27,8 @@ from tests import containers
 from tests.e2e.person import ROOT, User, make_function, wait_until
 from tests.e2e.test_gateway import make_certificate
 
+pytestmark = pytest.mark.disruptive
+
 SYSTEM = "mayfly-system"
 GATEWAY = "app.kubernetes.io/component=gateway"
 CONTROL = ["-m", "mayfly.gateway"]
