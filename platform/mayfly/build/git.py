@@ -11,6 +11,7 @@ https://git-scm.com/docs/gitprotocol-pack.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -27,6 +28,9 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 FLUSH, DELIMITER, END = b"0000", b"0001", b"0002"
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 _SHA1_HEX = 40
+_HEADER = re.compile(r"[A-Za-z0-9-]+")
+_FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection", "git-protocol"})
+"""Headers that say where a request goes and ends (RFC 9112), and git's own: no login."""
 _PACK, _PROGRESS, _FATAL = 1, 2, 3
 """Bands of a multiplexed answer."""
 
@@ -108,9 +112,10 @@ def make_login(credentials: build.Credentials | None) -> dict[str, str]:
         return {}
     if credentials.header is not None:
         name, colon, value = credentials.header.get_secret_value().strip().partition(":")
-        if not colon or not name.replace("-", "").isalnum() or not name.isascii() or not value.strip().isprintable():
+        if not colon or not _HEADER.fullmatch(name) or not value.strip().isprintable() or name.lower() in _FRAMING:
             raise errors.SourceError(
-                "the key header of the source's Secret is not NAME: VALUE, such as Authorization: Bearer TOKEN"
+                "the key header of the source's Secret is not NAME: VALUE with a login, such as Authorization: Bearer"
+                " TOKEN"
             )
         return {name: value.strip()}
     user = credentials.username.get_secret_value() if credentials.username else "git"

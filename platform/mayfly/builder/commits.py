@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
+from mayfly import errors
 from mayfly.build import git, workshop
 from mayfly.model import build
+from mayfly.outside import download
 
 KEPT = 1000
 """Answers are forgotten, the oldest first, beyond this number; whoever asks again has it looked up again."""
 AT_ONCE = 16
-"""Look-ups that run at the same time; a host that does not answer takes one for ``outside.download.TIMEOUT``."""
+"""Look-ups that run at the same time."""
+LONGEST_SECONDS = 30.0
+"""Of one look-up: a host that dribbles keeps its place no longer from others."""
 
 
 class Commits:
@@ -61,7 +65,13 @@ class Commits:
     async def _look_up(self, request: build.BuildRequest) -> str:
         assert request.source.git is not None
         async with self._places:
-            return await git.resolve(self._shop.downloads, request.source.git, request.credentials)
+            try:
+                async with asyncio.timeout(LONGEST_SECONDS):
+                    return await git.resolve(self._shop.downloads, request.source.git, request.credentials)
+            except TimeoutError as error:
+                raise errors.SourceUnavailable(
+                    f"{download.show(request.source.git.url)} did not list its revisions within {LONGEST_SECONDS:g} s"
+                ) from error
 
     def _forget_old(self) -> None:
         for key in [key for key, task in self._tasks.items() if task.done()][: max(len(self._tasks) - KEPT, 0)]:

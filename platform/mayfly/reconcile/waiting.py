@@ -1,7 +1,8 @@
 """Wait for builds without keeping a worker.
 
-A build that is not done at once is waited for in a task of its own, which only wakes the key when there is news: the
-next turn asks again and is answered from the builder's memory or the registry. Losing a task loses nothing but time.
+A build that is not done at once is waited for in a task of its own, which wakes the key when there is news and keeps it
+for the next turn. Asking again would not do: a failure that time may mend is no answer that the builder keeps, so it
+would begin anew, and nobody would ever be told. Losing a task loses nothing but time.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Waiters:
         self._builder = builder
         self._wake = wake
         self._tasks: dict[watch.Key, tuple[str, asyncio.Task[None]]] = {}
+        self._news: dict[watch.Key, tuple[str, build.BuildStatus]] = {}
         self._places = PLACES
 
     async def ask(self, key: watch.Key, request: build.BuildRequest, *, wait_seconds: float) -> build.BuildStatus:
@@ -41,6 +43,9 @@ class Waiters:
             BuilderUnavailable: the builder cannot be reached or is full.
             BuildError: the builder refuses the request.
         """
+        about, answer = self._news.pop(key, ("", None))
+        if answer is not None and about == _name(request):
+            return answer
         waits = self._places > 0
         self._places -= waits
         try:
@@ -55,6 +60,7 @@ class Waiters:
 
     def drop(self, key: watch.Key) -> None:
         """Wait no longer on behalf of ``key``."""
+        self._news.pop(key, None)
         if waiter := self._tasks.pop(key, None):
             waiter[1].cancel()
 
@@ -66,20 +72,26 @@ class Waiters:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _follow(self, key: watch.Key, request: build.BuildRequest) -> None:
-        digest = request.digest()
-        if (present := self._tasks.get(key)) and present[0] == digest and not present[1].done():
+        about = _name(request)
+        if (present := self._tasks.get(key)) and present[0] == about and not present[1].done():
             return
         self.drop(key)
-        self._tasks[key] = (digest, asyncio.create_task(self._wait(key, request), name=f"build of {key}"))
+        self._tasks[key] = (about, asyncio.create_task(self._wait(key, request), name=f"build of {key}"))
 
     async def _wait(self, key: watch.Key, request: build.BuildRequest) -> None:
         try:
             while True:
                 answer = await self._builder.ask(request=request, wait_seconds=LONG_WAIT_SECONDS)
                 if answer.final:
+                    self._news[key] = (_name(request), answer)
                     break
                 await asyncio.sleep(PAUSE_SECONDS)
         except errors.MayflyError as error:
             log.debug("waiting for a build ended", extra={"function": str(key), "error": str(error)})
         self._tasks.pop(key, None)
         self._wake(key)
+
+
+def _name(request: build.BuildRequest) -> str:
+    """Return what tells one question from another: the same request may be asked for another look at its branch."""
+    return f"{request.digest()} {request.look or ''}"

@@ -61,9 +61,13 @@ class Host:
     status: int = 0
     cut: int = 0
     asked: list[str] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    thinking_seconds: float = 0.0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(f"{request.method} {request.path_qs}")
+        await self.open.wait()
+        await asyncio.sleep(self.thinking_seconds)
         if self.status:
             return web.Response(status=self.status)
         if request.path in self.redirects:
@@ -108,6 +112,7 @@ class Host:
 async def serve(root: Path) -> AsyncIterator[Host]:
     """Serve on a free port of the loopback address until the end."""
     host = Host(root)
+    host.open.set()
     app = web.Application(client_max_size=1 << 20)
     app.router.add_route("*", "/{path:.*}", host.answer)
     async with test_utils.TestServer(app) as server:

@@ -155,6 +155,25 @@ async def test_wrong_login_is_told_without_it(builder, host, *, repository, ask_
     assert "asks for a login (HTTP 401): name a Secret" in missing.message
 
 
+@pytest.mark.parametrize("header", ["canary", "Host: canary", "A b: canary", "A: canary\nB: c", "Content-Length: 1"])
+async def test_header_that_is_no_login(builder, ask_git, header) -> None:
+    """One header with a login, and none that says where a request goes or ends; its text is not repeated."""
+    status = await builder.build(ask_git(credentials={"header": header}))
+    assert "the key header of the source's Secret is not NAME: VALUE" in status.message
+    assert "canary" not in status.message
+
+
+async def test_slow_host_keeps_nobody_waiting(builder, host, repository, ask_git) -> None:
+    """The caller hears that the look is under way; another source is built meanwhile."""
+    host.open.clear()
+    waiting = await builder.build(ask_git(), wait="0.05")
+    assert (waiting.state, waiting.message) == ("queued", "waiting for the git server")
+    other = {"namespace": "shop", "name": "other", "source": {"inline": {"files": {"handler.py": HELLO}}}}
+    assert (await builder.build(other)).state == "succeeded"
+    host.open.set()
+    assert (await builder.build(ask_git())).state == "succeeded"
+
+
 async def test_a_login_that_comes_later(builder, host, ask_archive) -> None:
     """What was refused without a login is tried with it, although it would be the same image."""
     host.login = outside_host.LOGIN

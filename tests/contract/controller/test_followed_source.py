@@ -10,6 +10,7 @@ import pytest
 
 from mayfly.cluster import kinds
 from mayfly.model import labels
+from mayfly.reconcile import reconciler
 from tests.contract.builder import outside_host
 from tests.contract.builder.conftest import cache_dir, prepared_runtime  # noqa: F401
 from tests.contract.builder.outside_host import commit
@@ -131,3 +132,14 @@ async def test_a_login_that_is_refused(cluster, author, host):
     message = find_condition(refused, "Built")["message"]
     assert "refuses the login of Secret git (HTTP 401): correct Secret git in the Function's namespace" in message
     assert PASSWORD not in json.dumps(refused)
+
+
+@pytest.mark.usefixtures("whole")
+async def test_a_slow_host_is_no_excuse(author, host):
+    """What takes longer than a turn waits in place is told all the same, at its end."""
+    host.login, host.thinking_seconds = None, 1.5 * reconciler.FIRST_WAIT_SECONDS
+    commit(outside_host.make_repository(host.root / "shop.git"), {"handler.py": CODE})
+    await author.apply("hello", source={"git": {"url": f"{host.url}/shop.git", "revision": "gone"}})
+    refused = await author.until("hello", "Built", "False", "SourceRefused")
+    assert "revision 'gone' is neither branch nor tag" in find_condition(refused, "Built")["message"]
+    assert len(host.asked) == 2

@@ -64,6 +64,33 @@ async def test_the_key_wakes_when_there_is_news(slow, woken, answer):
     assert await keys.get() == KEY
 
 
+FAILED = build.BuildStatus(state="failed", fingerprint="f", reason="SourceUnavailable", temporary=True)
+
+
+@pytest.mark.parametrize("answer", [DONE, FAILED], ids=["done", "failed"])
+async def test_what_was_waited_for_is_told_to_the_next_turn(slow, woken, answer):
+    """Once, without asking again: the builder forgets what time may mend, and would begin anew."""
+    waiters, keys = woken
+    await waiters.ask(KEY, make_request(), wait_seconds=0.5)
+    slow.answer = answer
+    slow.finish.set()
+    await keys.get()
+    asked = len(slow.waits)
+    assert await waiters.ask(KEY, make_request(), wait_seconds=0.5) == answer
+    assert len(slow.waits) == asked
+    assert await waiters.ask(KEY, make_request(), wait_seconds=0.5) == RUNNING
+
+
+@pytest.mark.parametrize("other", [make_request("2"), make_request().model_copy(update={"look": "2"})])
+async def test_news_of_another_question_is_none(slow, woken, other):
+    """The source has changed meanwhile, or another look at its branch is due."""
+    waiters, keys = woken
+    await waiters.ask(KEY, make_request(), wait_seconds=0.5)
+    slow.finish.set()
+    await keys.get()
+    assert await waiters.ask(KEY, other, wait_seconds=0.5) == RUNNING
+
+
 async def test_one_build_is_waited_for_once(slow, woken):
     """However often the key is looked at meanwhile."""
     waiters, keys = woken
