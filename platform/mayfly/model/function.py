@@ -343,8 +343,8 @@ class FunctionSpec(part.Part):
     )
     signature: build.Signature = Field(
         build.Signature.AUTO,
-        description="Calling convention of the handler: http f(request), cloudevent f(event), lambda f(event, context),"
-        " asgi or wsgi application; auto finds out and reports it in status. Default: auto.",
+        description="Calling convention of the handler; docs/functions.md describes each. It may be that of another"
+        " platform for which the code was written; auto finds out and says why in status. Default: auto.",
     )
     env: tuple[EnvVar, ...] = Field(
         (),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mayfly import errors
 from mayfly.model import build
-from mayfly.plan import modules, shapes, tree
+from mayfly.plan import applications, modules, shapes, tree
 
 CONVENTIONAL_FILES = (
     "main.py", "handler.py", "app.py", "function.py", "func.py", "lambda_function.py", "index.py", "wsgi.py",
@@ -132,7 +132,7 @@ def _definitions(source: tree.SourceTree, module: modules.Module) -> list[shapes
     ]
     if f"{module.path.rpartition('/')[0]}/function.json".lstrip("/") in source.files:
         seen = [shapes.mark_azure(one) if one.attribute == "main" else one for one in seen]
-    seen += [replace(shapes.read_binding(module, b), attribute=n) for n, b in module.bindings.items()]
+    seen += [replace(applications.read_binding(module, b), attribute=n) for n, b in module.bindings.items()]
     function_class = shapes.read_class(module)
     if function_class is not None:
         seen.append(function_class)
@@ -169,7 +169,7 @@ def _look_up(source: tree.SourceTree, module: modules.Module, name: str, depth: 
     if name in module.functions:
         return shapes.read_function(module, module.functions[name], _models(source, module))
     if name in module.bindings:
-        return shapes.read_binding(module, module.bindings[name])
+        return applications.read_binding(module, module.bindings[name])
     if name in module.imports:
         return _follow(source, module, name, depth)
     return None
