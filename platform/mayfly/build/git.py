@@ -191,7 +191,8 @@ async def _list_refs(
             if packet == FLUSH:
                 break
             _check_error(packet, source)
-            identity, name, *attributes = [*packet.decode(errors="replace").split(), ""]
+            identity, _, rest = packet.decode(errors="replace").strip().partition(" ")
+            name, *attributes = rest.split(" ")
             refs[name] = identity
             for attribute in attributes:
                 if attribute.startswith("peeled:"):

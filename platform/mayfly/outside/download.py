@@ -196,6 +196,8 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise errors.SourceUnavailable(f"{show(url)} did not answer in time") from error
+    except UnicodeError as error:
+        raise errors.SourceError(f"{show(url)} may not be fetched: its host is no name that DNS knows") from error
     except (aiohttp.ClientError, OSError) as error:
         refused = _find_refusal(error)
         if refused is not None:

@@ -6,6 +6,8 @@ import hashlib
 import ipaddress
 import json
 import shutil
+import subprocess
+import sys
 import zlib
 
 import pytest
@@ -222,6 +224,8 @@ BAD_URLS = {
     "scp": ("git@127.0.0.1:x", "write https://HOST/PATH"),
     "option": ("--upload-pack=touch /tmp/pwned", "write https://HOST/PATH"),
     "shell": ("http://$(touch /tmp/pwned)/x", "may not be fetched"),
+    "long label": (f"http://{'a' * 70}.example/x", "its host is no name that DNS knows"),
+    "port": ("http://127.0.0.1:99999/x", "may not be fetched"),
     "user": ("http://bob:canary@127.0.0.1/x", "write https://HOST/PATH"),
 }
 
@@ -308,6 +312,32 @@ async def test_odd_servers(builder, host, *, ask_git, said, message, temporary) 
     status = await builder.build(ask_git(url=f"{host.url}/odd"))
     assert (status.state, status.temporary) == ("failed", temporary)
     assert message in status.message
+
+
+ODD_LISTS = {
+    "nothing": b"",
+    "a word": b"0005x0000",
+    "a blank": b"0005 0000",
+    "marks": b"000100020003-001",
+    "bytes": b"0008\xff\xfe\x00\x010000",
+    "another": b"0033" + b"a" * 40 + b" HEAD2\n" + b"0000",
+}
+
+
+@pytest.mark.parametrize("said", ODD_LISTS.values(), ids=ODD_LISTS)
+async def test_odd_lists(builder, host, ask_git, said) -> None:
+    """A list that does not have the revision does not have it, whatever else it is."""
+    host.files = {"/odd/info/refs": b"000eversion 2\n0000", "/odd/git-upload-pack": said}
+    host.kind = ADVERTISEMENT
+    status = await builder.build(ask_git(url=f"{host.url}/odd"))
+    assert "revision 'HEAD' is neither branch nor tag" in status.message
+
+
+def test_only_the_child_loads_dulwich() -> None:
+    """The builder itself is spared its 16 MB."""
+    code = "import sys, mayfly.builder.app; print('dulwich' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert told.stdout == "False\n"
 
 
 async def test_links_and_modules(builder, repository, ask_git) -> None:
