@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mayfly.migrate import cron, draft, environment, fill, kube, occasions, reach, reading, tags, text
 
@@ -26,6 +26,7 @@ _SPEC_FATES = {
 }
 _REFERENCE = {"type": "", "name": "", "namespace": "", "resourceversion": ""}
 """What objects name each other by."""
+_PACKED = (".zip", ".tar", ".tar.gz", ".tgz")
 _META = {"namespace": "say it when you deploy: mayfly deploy -n NAMESPACE", "creationTimestamp": "", "uid": ""}
 
 
@@ -44,24 +45,25 @@ class Object:
         return self.node["spec"] or self.node
 
 
-@dataclass(slots=True)
 class Specs:
-    """All objects that were read, and those that a function used."""
+    """All objects that were read, found by what they are called and by the function that they call."""
 
-    objects: list[Object] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
+    def __init__(self, objects: list[Object]) -> None:
+        self.objects = objects
+        self.used: set[str] = set()
+        self._named = {(one.kind, one.name): one for one in reversed(objects)}
+        self._calling: dict[tuple[str, str], list[Object]] = {}
+        for one in objects:
+            called = (one.spec["functionref"] or one.spec["functionReference"])["name"].text
+            self._calling.setdefault((one.kind, called), []).append(one)
 
     def find(self, kind: str, name: str) -> Object | None:
-        """Return the object of a kind that is called so."""
-        return next((one for one in self.objects if (one.kind, one.name) == (kind, name)), None)
+        """Return the object of a kind that is called so, the first of several."""
+        return self._named.get((kind, name))
 
     def of_function(self, kind: str, name: str) -> list[Object]:
         """Return the triggers of a kind that call a function."""
-        return [
-            one
-            for one in self.objects
-            if one.kind == kind and (one.spec["functionref"] or one.spec["functionReference"])["name"].text == name
-        ]
+        return self._calling.get((kind, name), [])
 
 
 def matches(root: text.Node) -> bool:
@@ -205,7 +207,10 @@ def _read_archive(target: draft.Draft, archive: text.Node, package: Object, spec
         target.book.drop(url, reading.OUTSIDE)
         return
     target.folder = folder
-    target.book.carry(url, "its folder: mayfly deploy FOLDER")
+    if any(file.endswith(_PACKED) for file in files):
+        target.book.drop(url, f"{text.cut(files[0])} is packed; unpack it into its folder, which is what is deployed")
+    else:
+        target.book.carry(url, "its folder: mayfly deploy FOLDER")
 
 
 def _read_strategy(target: draft.Draft, spec: text.Node) -> None:
@@ -214,6 +219,9 @@ def _read_strategy(target: draft.Draft, spec: text.Node) -> None:
         node = strategy[name]
         if node and (node.number or path.endswith("min")):
             fill.count(target, node, path, low=0, high=1000)
+    for unset in ("TargetCPUPercent", "SpecializationTimeout"):
+        if strategy[unset].number == 0:
+            target.book.settle(strategy[unset])
     reading.settle(
         target.book,
         strategy,

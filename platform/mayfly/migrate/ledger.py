@@ -9,6 +9,9 @@ from typing import Any
 
 from mayfly.migrate import text
 
+MAX_ENTRIES = 100_000
+"""A hundred functions with a thousand fields each."""
+
 
 class Outcome(StrEnum):
     """The fate of a field."""
@@ -40,9 +43,20 @@ class Entry:
 
 
 @dataclass(slots=True)
+class Budget:
+    """How many entries several ledgers may still make together.
+
+    What holds for all functions of a file is told for each, so a small file could ask for a report without end.
+    """
+
+    left: int = MAX_ENTRIES
+
+
+@dataclass(slots=True)
 class Ledger:
     """Entries in the order in which they were made, and the paths that are settled."""
 
+    budget: Budget = field(default_factory=Budget)
     entries: list[Entry] = field(default_factory=list)
     settled: set[str] = field(default_factory=set)
 
@@ -76,5 +90,9 @@ class Ledger:
             self.sweep(one, why, besides=besides)
 
     def _add(self, node: text.Node, outcome: Outcome, to: str, remark: str) -> None:
+        """Add an entry; raises ``Unreadable`` when the budget is spent."""
         self.settled.add(node.path)
+        self.budget.left -= 1
+        if self.budget.left < 0:
+            raise text.Unreadable(f"more than {MAX_ENTRIES} fields to report; name one file, or a folder below")
         self.entries.append(Entry(node.path.rstrip(": ") or "(file)", node.line, outcome, to, remark))

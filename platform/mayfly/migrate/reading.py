@@ -23,14 +23,16 @@ class Reading:
     drafts: list[draft.Draft] = field(default_factory=list)
     books: dict[str, ledger.Ledger] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    budget: ledger.Budget = field(default_factory=ledger.Budget)
 
     def book(self, file: str) -> ledger.Ledger:
         """Return the ledger of what a file says about no function in particular."""
-        return self.books.setdefault(file, ledger.Ledger())
+        return self.books.setdefault(file, ledger.Ledger(self.budget))
 
     def begin(self, file: str, named: text.Node, original: str, folder: str | None) -> draft.Draft:
         """Return a new draft; ``named`` is the node that gives it its name, or the one nearest to that."""
-        made = draft.Draft(file=file, original=original, line=named.line, folder=folder)
+        book = ledger.Ledger(self.budget)
+        made = draft.Draft(file=file, original=original, line=named.line, folder=folder, book=book)
         made.name = naming.make_unique(naming.make_name(original), self.taken)
         self.taken.add(made.name)
         self.drafts.append(made)

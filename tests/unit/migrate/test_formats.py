@@ -303,6 +303,54 @@ def test_code_outside_of_what_is_read_has_no_manifest(handler):
     assert "lies outside" in one.blocked
 
 
+def test_fission_specs_as_its_command_writes_them():
+    """One object in each file, most fields at nothing, the code as an archive."""
+    spec = {
+        "InvokeStrategy": {
+            "ExecutionStrategy": {"ExecutorType": "poolmgr", "MaxScale": 0, "MinScale": 0, "TargetCPUPercent": 0},
+            "StrategyType": "execution",
+        },
+        "concurrency": 500,
+        "environment": {"name": "python", "namespace": "default"},
+        "package": {"packageref": {"name": "p", "namespace": "default"}, "functionName": "main.main"},
+        "resources": {},
+    }
+    head = {"apiVersion": "fission.io/v1", "metadata": {"creationTimestamp": None, "name": "f", "namespace": "default"}}
+    package = {"source": {"checksum": {}, "type": "url", "url": "archive://a"}, "deployment": {"checksum": {}}}
+    objects = {
+        "function-f": head | {"kind": "Function", "spec": spec},
+        "package-p": head
+        | {"kind": "Package", "metadata": {"name": "p"}, "spec": package, "status": {"buildstatus": "x"}},
+        "archive-a": {"kind": "ArchiveUploadSpec", "name": "a", "include": ["src/code.zip"]},
+        "fission-deployment-config": {
+            "apiVersion": "fission.io/v1",
+            "kind": "DeploymentConfig",
+            "name": "x",
+            "uid": "y",
+        },
+    }
+    files = {f"specs/{name}.yaml": json.dumps(one).encode() for name, one in objects.items()}
+    (one,) = migration.migrate(files, root="shop").functions
+    assert one.folder == "src"
+    assert one.manifest["spec"] == {
+        "runtime": "python",
+        "handler": "main:main",
+        "scaling": {"min": 0, "max": 500},
+        "http": {"visibility": "cluster-local"},
+    }
+    lost = [entry.field for entry in one.entries if entry.outcome is ledger.Outcome.NOT_CARRIED]
+    assert lost == ["Package p: spec.source.url"]
+
+
+def test_a_report_has_an_end():
+    """What holds for all functions is told for each: a file of 200 KiB could ask for millions of lines."""
+    functions = {f"F{number}": {"Type": "AWS::Serverless::Function"} for number in range(2000)}
+    shared = {f"Unknown{number}": "x" for number in range(5000)}
+    data = json.dumps({"Globals": {"Function": shared}, "Resources": functions}).encode()
+    with pytest.raises(text.Unreadable, match="more than 100000 fields"):
+        migration.migrate({"template.json": data}, root="shop")
+
+
 def test_a_tag_of_this_platform_is_not_taken_over():
     """Whoever writes an input must not be able to pause a Function, or hand it to another controller."""
     document = {"name": "f", "runtime": "python", "deploy": {"annotations": {"mayfly.dev/paused": "true", "a": "b"}}}
