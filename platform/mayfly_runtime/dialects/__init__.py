@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import typing
 from collections.abc import Awaitable, Callable
@@ -78,6 +79,14 @@ def prepare(signature: str) -> None:
     module = _import(signature)
     if hasattr(module, "prepare"):
         module.prepare()
+
+
+def watch_framework() -> None:
+    """Watch for the function's import of functions-framework, where its dependencies hold it."""
+    if importlib.util.find_spec("functions_framework") is not None:
+        from mayfly_runtime.dialects import framework  # noqa: PLC0415  (few functions have it)
+
+        framework.watch()
 
 
 def _import(signature: str) -> Any:

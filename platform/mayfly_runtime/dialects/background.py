@@ -1,8 +1,8 @@
 """``background``: ``f(data, context)``, Cloud Functions' first form for events.
 
-With functions-framework, which the function then imports, its own conversion is used: it knows the events of Google's
-products. Without it, a CloudEvent or a request in the legacy form is taken apart here. Source of the names:
-https://cloud.google.com/functions/docs/writing/write-event-driven-functions#background-functions.
+Where the function imports functions-framework, its conversion is used for the events of Google's products and for the
+legacy form, and its error handlers hold. Without it, a CloudEvent or the legacy form is taken apart here. Source of the
+names: https://cloud.google.com/functions/docs/writing/write-event-driven-functions#background-functions.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from mayfly_runtime.dialects import framework
 _FIELDS = {"eventId": "event_id", "timestamp": "timestamp", "eventType": "event_type", "resource": "resource"}
 
 
-def prepare() -> None:
-    """Watch for functions-framework, whose error handlers then hold."""
-    framework.prepare()
+prepare = dialects.watch_framework
 
 
 def make(target: Any, context: dialects.Context) -> dialects.Dialect:
@@ -30,13 +28,35 @@ def make(target: Any, context: dialects.Context) -> dialects.Dialect:
     """
     call = dialects.make_caller(target, context, arguments=2)
     library: Any = sys.modules.get(framework.NAME)
-    if library is None or dialects.is_async(target) or not hasattr(library, "_configure_app"):
+    if library is None or dialects.is_async(target):
         return BackgroundFunction(call)
     from mayfly_runtime.dialects import plain, wsgi  # noqa: PLC0415  (only with the library, which brings Flask)
 
-    application = plain.make_flask(target)
-    library._configure_app(application, target, "event")  # noqa: SLF001  (the library has no public way to mount one)
-    return wsgi.Application(application, context)
+    def run(request: Any) -> Any:
+        target(*_convert(library, plain.read_headers(request), request))
+        return "OK"
+
+    return wsgi.Application(plain.make_flask_application(run, target), context)
+
+
+def _convert(library: Any, headers: calls.Headers, request: Any) -> tuple[Any, Any]:
+    """Return data and context as the library makes them: of the events it knows, and of requests that are no events.
+
+    Raises:
+        Problem: 400, the request is neither.
+    """
+    conversion = framework.find_conversion()
+    try:
+        if conversion.is_convertable_cloud_event(request):
+            data, context = conversion.cloud_event_to_background_event(request)
+            return data, context
+        if events.is_event(headers):
+            data, described = _read_event(headers, request.get_data())
+            return data, library.Context(**described)
+        event = library.BackgroundEvent(**conversion.marshal_background_event_data(request))
+        return event.data, library.Context(**event.context)
+    except (conversion.EventConversionException, TypeError, KeyError, AttributeError) as error:
+        raise problem.Problem(400, f"the request is neither a CloudEvent nor a legacy event: {error}") from None
 
 
 class EventContext:

@@ -1,12 +1,17 @@
-"""``cloudevent``: ``f(event)``; an event, a dict that is one, or None comes back."""
+"""``cloudevent``: ``f(event)``; an event, a dict that is one, or None comes back.
+
+Where the function imports functions-framework, a request in Google's legacy form becomes an event as the library makes
+it, and a function with ``errorhandler``s runs inside Flask, where they hold.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mayfly_runtime import calls, dialects, events, replies, sdk
+from mayfly_runtime import calls, dialects, events, problem, replies, requests, sdk
 
 log = logging.getLogger("mayfly_runtime")
 
@@ -17,9 +22,36 @@ def make(target: Any, context: dialects.Context) -> dialects.Dialect:
     Raises:
         HandlerError: ``target`` does not take one argument.
     """
-    return EventFunction(
-        dialects.make_caller(target, context, arguments=1), sdk.choose_class(target), context.settings.function
-    )
+    call, make_event = dialects.make_caller(target, context, arguments=1), sdk.choose_class(target)
+    framework: Any = sys.modules.get("mayfly_runtime.dialects.framework")
+    if framework is None or not framework.handlers or dialects.is_async(target):
+        return EventFunction(call, make_event, context.settings.function)
+    from mayfly_runtime.dialects import plain, wsgi  # noqa: PLC0415  (only for functions with error handlers)
+
+    def run(request: Any) -> Any:
+        event = read_event(plain.read_headers(request), request, make_event)
+        return plain.make_answer(make_reply(target(event), context.settings.function))
+
+    return wsgi.Application(plain.make_flask_application(run, target), context)
+
+
+prepare = dialects.watch_framework
+
+
+def read_event(headers: calls.Headers, request: Any, make_event: sdk.MakeEvent) -> Any:
+    """Return the event in ``request``, Flask's or ours; a legacy one where functions-framework can convert it.
+
+    Raises:
+        Problem: 400 or 415, there is none.
+    """
+    framework: Any = sys.modules.get("mayfly_runtime.dialects.framework")
+    conversion = None if framework is None or events.is_event(headers) else framework.find_conversion()
+    if conversion is None:
+        return make_event(*events.parse_event(headers, request.get_data()))
+    try:
+        return conversion.background_event_to_cloud_event(request)
+    except (conversion.EventConversionException, TypeError, KeyError, AttributeError) as error:
+        raise problem.Problem(400, f"the request is neither a CloudEvent nor a legacy event: {error}") from None
 
 
 class EventFunction(dialects.Dialect):
@@ -32,8 +64,8 @@ class EventFunction(dialects.Dialect):
 
     async def answer(self, call: calls.Call) -> None:
         """Parse the event, call the function, send the event it returns, 204 for none."""
-        attributes, data = events.parse_event(call.scope["headers"], await call.read_body())
-        result = await self._call(self._make_event(attributes, data))
+        request = requests.Request(call.scope, await call.read_body())
+        result = await self._call(read_event(call.scope["headers"], request, self._make_event))
         reply = make_reply(result, self._function)
         await call.respond(reply.status, reply.headers, reply.body)  # type: ignore[arg-type]
 

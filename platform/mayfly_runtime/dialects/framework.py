@@ -48,10 +48,14 @@ class _Finder:
         return spec
 
 
-def prepare() -> None:
-    """Watch for the function's import of functions-framework, where its dependencies hold it."""
-    if importlib.util.find_spec(NAME) is not None:
-        sys.meta_path.insert(0, _Finder())
+def watch() -> None:
+    """Watch for the function's import of functions-framework."""
+    sys.meta_path.insert(0, _Finder())
+
+
+def find_conversion() -> Any:
+    """Return the library's conversion of legacy events where the function has imported the library, else None."""
+    return sys.modules.get(f"{NAME}.event_conversion")
 
 
 def is_aio(target: Any) -> bool:

@@ -186,13 +186,11 @@ def _make_main(target: Callable[[Any], Any], context: dialects.Context) -> diale
 
     def run(request: Any) -> Any:
         made = context_class(request._get_current_object())  # noqa: SLF001  (werkzeug's documented way to the object)
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
+        raw = plain.read_headers(request)
         if events.is_event(raw):
             made.cloud_event = make_event(*events.parse_event(raw, request.get_data()))
         reply = _make_event_reply(target(made), context.settings.function)
-        if isinstance(reply, replies.Reply):
-            return reply.body, reply.status, [(name.decode(), value.decode()) for name, value in reply.headers]
-        return reply
+        return plain.make_answer(reply) if isinstance(reply, replies.Reply) else reply
 
     return wsgi.Application(plain.make_flask_application(run, target), context)
 

@@ -8,7 +8,6 @@ with Starlette's, or uses functions-framework's ``aio``, gets Starlette's. All o
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,13 +15,7 @@ from typing import Any
 from mayfly_runtime import calls, dialects, replies, requests
 from mayfly_runtime.dialects import wsgi
 
-
-def prepare() -> None:
-    """Watch for functions-framework where the function's dependencies hold it."""
-    if importlib.util.find_spec("functions_framework") is not None:
-        from mayfly_runtime.dialects import framework  # noqa: PLC0415  (few functions have it)
-
-        framework.prepare()
+prepare = dialects.watch_framework
 
 
 def make(target: Any, context: dialects.Context) -> dialects.Dialect:
@@ -113,3 +106,17 @@ def make_flask_application(function: Callable[[Any], Any], target: Any) -> Calla
     for rule in ("/", "/<path:path>"):
         application.add_url_rule(rule, "function", view, methods=methods, provide_automatic_options=False)
     return application  # type: ignore[no-any-return]
+
+
+def read_headers(request: Any) -> calls.Headers:
+    """Return the raw headers of Flask's request, as the server had them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
+
+
+def make_answer(reply: replies.Reply) -> tuple[Any, int, list[tuple[str, str]]]:
+    """Return ``reply`` as Flask takes it from a view."""
+    return (
+        reply.body,
+        reply.status,
+        [(name.decode("latin-1"), value.decode("latin-1")) for name, value in reply.headers],
+    )

@@ -64,6 +64,36 @@ def test_background_by_the_framework(serve):
     assert (answer.status_code, answer.text) == (200, "OK")
     runtime.record(message="archived {'a': 1} e-1 t r")
     assert runtime.request("POST", "/", json=LEGACY | {"data": {"fail": True}}).status_code == 402
+    assert runtime.request("POST", "/", headers=EVENT, json={"b": 2}).status_code == 200
+    runtime.record(message="archived {'b': 2} e-1 t //shop/o/7")
+    assert runtime.request("POST", "/", json=["neither"]).status_code == 400
+
+
+PUBSUB = {
+    "context": {
+        "eventId": "7",
+        "timestamp": "2030-01-02T03:04:05Z",
+        "eventType": "google.pubsub.topic.publish",
+        "resource": {"service": "pubsub.googleapis.com", "name": "projects/p/topics/t", "type": "x"},
+    },
+    "data": {"data": "aGk="},
+}
+
+
+def test_legacy_event_becomes_a_cloudevent(serve):
+    """An event function whose code imports the framework takes Google's legacy events too, as the framework does."""
+    runtime = serve("on_sale", "cloudevent")
+    assert runtime.request("POST", "/", json=PUBSUB).status_code == 204
+    runtime.record(message="sale google.cloud.pubsub.topic.v1.messagePublished aGk=")
+    assert runtime.request("POST", "/", json={"context": {}, "data": 1}).status_code == 400
+
+
+def test_error_handlers_of_event_functions(serve):
+    """Error handlers hold for functions of events, whose replies stay events."""
+    runtime = serve("on_sale", "cloudevent")
+    assert runtime.request("POST", "/", headers=EVENT, json={"unpaid": True}).status_code == 402
+    sold = runtime.request("POST", "/", headers=EVENT, json={"message": {"data": "x"}})
+    assert (sold.status_code, sold.headers["ce-type"], sold.json()) == (200, "sold", {"of": "x"})
 
 
 @pytest.mark.parametrize("handler", ["archive", "archive_async"])

@@ -66,3 +66,13 @@ def blocking(request):
 @functions_framework.aio.cloud_event
 async def on_event(event):
     print("event", event["type"], event.data)
+
+
+@functions_framework.cloud_event
+def on_sale(event):
+    if "unpaid" in event.data:
+        raise Unpaid(event["id"])
+    print("sale", event["type"], event.data["message"]["data"])
+    if event["type"] == "t":
+        return {"type": "sold", "source": "/test", "data": {"of": event.data["message"]["data"]}}
+    return None
