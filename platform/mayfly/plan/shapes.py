@@ -288,7 +288,7 @@ def _single(function: modules.Function, models: frozenset[str]) -> tuple[Signatu
         (
             _is_classic(function, parameter),
             Signature.OPENFAAS,
-            "is the handle(req) of an OpenFaaS function: it uses req as text",
+            f"is the handle(req) of an OpenFaaS function: it uses {parameter.name} as text",
         ),
         ("Request" in kinds or name in _REQUEST_NAMES, Signature.HTTP, SHAPE[Signature.HTTP]),
         (
@@ -305,8 +305,9 @@ def _single(function: modules.Function, models: frozenset[str]) -> tuple[Signatu
 
 
 def _is_classic(function: modules.Function, parameter: modules.Parameter) -> bool:
-    """Tell whether ``handle(req)`` is OpenFaaS's, whose ``req`` is text, and not one of a request object."""
-    named = function.name == "handle" and parameter.name == "req" and parameter.annotation <= {"str"}
+    """Tell whether ``handle(req)`` is OpenFaaS's, whose ``req`` is text, not one of a request or an event."""
+    other = parameter.name.lower() in _EVENT_NAMES | {"request"}
+    named = function.name == "handle" and not other and parameter.annotation <= {"str"}
     return named and usage.read_usage(function, parameter.name).text
 
 

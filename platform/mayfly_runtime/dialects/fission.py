@@ -1,16 +1,31 @@
 """``fission``: ``main()`` without arguments, as Fission's Python environment calls it.
 
-The request is Flask's global one where the function imports Flask; a function that does not need the request needs no
-Flask either. Source: https://fission.io/docs/usage/languages/python/.
+The request is Flask's global one where the function's dependencies hold Flask, and its module is imported inside the
+application (``current_app``), as Fission does it. A function that does not look at the request needs no Flask. Source: https://fission.io/docs/usage/languages/python/.
 """
 
 from __future__ import annotations
 
-import sys
+import importlib
+import importlib.util
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mayfly_runtime import calls, dialects, replies
+
+_applications: list[Any] = []
+"""The Flask application inside which the function was imported, if any."""
+
+
+def prepare() -> None:
+    """Enter the application in which the function's module will be imported."""
+    if importlib.util.find_spec("flask") is None:
+        return
+    importlib.import_module("flask")
+    from mayfly_runtime.dialects import plain  # noqa: PLC0415  (only for functions that bring Flask)
+
+    _applications.append(plain.make_flask(None))
+    _applications[-1].app_context().push()  # left with the context of the worker's job, which only imports
 
 
 def make(target: Any, context: dialects.Context) -> dialects.Dialect:
@@ -20,11 +35,12 @@ def make(target: Any, context: dialects.Context) -> dialects.Dialect:
         HandlerError: ``target`` takes arguments.
     """
     call = dialects.make_caller(target, context, arguments=0)
-    if "flask" not in sys.modules or dialects.is_async(target):
+    if not _applications or dialects.is_async(target):
         return FissionFunction(call, context)
     from mayfly_runtime.dialects import plain, wsgi  # noqa: PLC0415  (only for functions that bring Flask)
 
-    return wsgi.Application(plain.make_flask_application(lambda _: target(), target), context)
+    application = plain.make_flask_application(lambda _: target(), target, _applications[-1])
+    return wsgi.Application(application, context)
 
 
 class FissionFunction(dialects.Dialect):

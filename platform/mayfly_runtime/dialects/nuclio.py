@@ -44,7 +44,10 @@ class Response:
 
 
 class Logger:
-    """``info("at %s", place)`` and ``info_with("message", name=value)``, in four levels, on Python's logging."""
+    """``info("at %s", place)`` and ``info_with("message", name=value)``, in four levels, on Python's logging.
+
+    ``info_with("message", "name", value)``, which older functions write, means the same.
+    """
 
     def __init__(self) -> None:
         target = logging.getLogger("nuclio")
@@ -59,6 +62,9 @@ def _make_logging(target: logging.Logger, level: str) -> Callable[..., None]:
     taken = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
     def log_with(message: Any, *arguments: Any, **fields: Any) -> None:
+        if arguments and "%" not in str(message):
+            fields = {str(name): value for name, value in zip(arguments[::2], arguments[1::2], strict=False)} | fields
+            arguments = ()
         extra = {f"{name}_" if name in taken else name: value for name, value in fields.items()}
         target.log(number, message, *arguments, extra=extra)
 

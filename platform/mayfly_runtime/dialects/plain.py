@@ -90,13 +90,16 @@ def make_flask(target: Any) -> Any:
     return application
 
 
-def make_flask_application(function: Callable[[Any], Any], target: Any) -> Callable[..., Any]:
+def make_flask_application(
+    function: Callable[[Any], Any], target: Any, application: Any | None = None
+) -> Callable[..., Any]:
     """Return a Flask application whose every path is ``function`` of Flask's request.
 
-    Flask interprets the result and its own ``abort``; ``target`` is the user's function behind it.
+    Flask interprets the result and its own ``abort``; ``target`` is the user's function behind it. The application is
+    a new one unless there is one already.
     """
     flask: Any = sys.modules["flask"]
-    application = make_flask(target)
+    application = application or make_flask(target)
 
     def view(path: str = "") -> Any:  # noqa: ARG001
         result = function(flask.request)

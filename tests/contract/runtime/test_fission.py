@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 def test_flask_interprets_the_result(start):
-    """A function whose code imports Flask runs inside it, whatever its name."""
+    """A function whose code imports Flask is imported and runs inside one application, whatever its name."""
     runtime = start("fission", packages="framework", MAYFLY_SIGNATURE="fission", MAYFLY_HANDLER="main.created").ready()
     created = runtime.request("POST", "/any/path")
-    assert (created.status_code, created.text) == (201, "created")
+    assert (created.status_code, created.text) == (201, "created in corner")
 
 
 def test_without_flask(start):

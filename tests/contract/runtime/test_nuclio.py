@@ -50,6 +50,8 @@ def test_logger(serve):
     runtime.request("GET", "/here")
     record = runtime.record(message="shown")
     assert (record["level"], record["place"], record["name_"]) == ("info", 7, "zoe")
+    older = runtime.record(message="older")
+    assert (older["level"], older["street"], older["number"]) == ("debug", "main", 7)
     assert runtime.record(message="at /here")["level"] == "warning"
 
 

@@ -255,6 +255,11 @@ FOUND = {
         "handler:handle",
         "openfaas",
     ),
+    "openfaas classic by another name": (
+        {"handler.py": "def handle(st):\n    return 'You said: ' + st"},
+        "handler:handle",
+        "openfaas",
+    ),
     "handle of a request object": (
         {"handler.py": "def handle(req):\n    return req.get_json()"},
         "handler:handle",

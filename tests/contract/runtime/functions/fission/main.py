@@ -1,5 +1,7 @@
-from flask import Response, request
+from flask import Response, current_app, render_template_string, request
 from ops import run
+
+current_app.config["SHOP"] = "corner"
 
 
 def main():
@@ -10,4 +12,4 @@ def main():
 
 
 def created():
-    return "created", 201
+    return render_template_string("created in {{ config.SHOP }}"), 201

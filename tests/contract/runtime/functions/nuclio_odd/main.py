@@ -7,6 +7,7 @@ async def init_context(context):
 
 async def show(context, event):
     context.logger.info_with("shown", name="zoe", place=7)
+    context.logger.debug_with("older", "street", "main", "number", 7)
     context.logger.warn("at %s", event.path)
     assert context.Response is nuclio_sdk.Response
     return {
