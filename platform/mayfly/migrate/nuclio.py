@@ -183,16 +183,21 @@ def _read_http(target: draft.Draft, node: text.Node) -> None:
     workers = node["numWorkers"] or node["maxWorkers"]
     if workers:
         fill.count(target, workers, "scaling.concurrency", low=1, high=1000, how="workers there, calls at a time here")
-    for _, ingress in attributes["ingresses"].pairs():
-        lock = ingress["authenticationMode"]
-        if lock and lock.text not in {"none", ""}:
+    locks = [ingress["authenticationMode"] for _, ingress in attributes["ingresses"].pairs()]
+    for lock in locks:
+        if lock.text not in {"none", ""}:
             reach.protect(target, lock, f"{lock.shown} asked callers for a proof")
+    for _, ingress in attributes["ingresses"].pairs():
         hosted = bool(ingress["host"]) and reach.host(target, ingress["host"], ingress["host"].text)
         if hosted:
             for path in ingress["paths"].each():
                 reach.route(target, path, path.text, exact=ingress["pathType"].text == "Exact", methods=())
         without = "" if hosted else "!paths are paths of a host; set spec.http.hosts and paths"
-        reading.settle(target.book, ingress, {"paths": without, "pathType": "", "host": "", "secretName": ""})
+        reading.settle(
+            target.book,
+            ingress,
+            {"paths": without, "authenticationMode": "", "pathType": "", "host": "", "secretName": ""},
+        )
     reading.settle(
         target.book,
         attributes,

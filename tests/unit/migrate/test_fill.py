@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mayfly.migrate import ledger, migration
+from mayfly.migrate import draft, ledger, migration, reach, text
 from tests.unit.migrate import samples
 
 CARRIED, CHANGED, LOST = ledger.Outcome
@@ -107,6 +107,28 @@ def test_hosts_that_are_none(domain):
     one = migrate_func(domain=domain)
     assert "http" not in one.manifest["spec"]
     assert find(one, "domain").outcome is LOST
+
+
+def test_a_protection_that_is_found_late_takes_hosts_back():
+    target = draft.Draft("f.yaml", "f", None, "")
+    assert reach.host(target, text.Node("host", "a.example", "a.example"), "a.example")
+    reach.route(target, text.Node("path", "/x", "/x"), "/x", exact=True, methods=())
+    reach.protect(target, text.Node("auth", "iam", "iam"), "iam asked for a proof")
+    assert target.fields["http"] == {"visibility": "cluster-local"}
+    assert not reach.host(target, text.Node("other", "b.example", "b.example"), "b.example")
+    assert target.fields["http"] == {"visibility": "cluster-local"}
+
+
+def test_one_protected_ingress_of_nuclio_closes_all():
+    ingresses = {
+        "a": {"host": "a.example", "paths": ["/"]},
+        "b": {"host": "b.example", "authenticationMode": "basicAuth"},
+    }
+    web = {"kind": "http", "attributes": {"ingresses": ingresses}}
+    spec = {"runtime": "python", "handler": "m:h", "triggers": {"web": web}}
+    document = {"apiVersion": "nuclio.io/v1", "kind": "NuclioFunction", "metadata": {"name": "f"}, "spec": spec}
+    (one,) = migration.migrate({"function.yaml": json.dumps(document).encode()}, root="shop").functions
+    assert one.manifest["spec"]["http"] == {"visibility": "cluster-local"}
 
 
 @pytest.mark.parametrize(
