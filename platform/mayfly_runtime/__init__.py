@@ -5,8 +5,9 @@ A small ASGI server around one user function. Vocabulary: a *dialect* is a calli
 that runs synchronous user code. The one rule: nothing of the user's runs on the event loop unless it is ``async``.
 
 Server up and function loaded are two events. The socket listens before the rest of the runtime is imported, the
-server answers ``GET /healthz/live`` (200, always), and the handler is imported in a worker; ``GET /healthz/ready`` is
-503 until that has succeeded and again while the process drains. A call that comes earlier waits for the load.
+server answers ``GET /healthz/live`` (200, unless the function itself says that it is not well), and the handler is
+imported in a worker; ``GET /healthz/ready`` is 503 until that has succeeded and again while the process drains. A call
+that comes earlier waits for the load.
 
 Environment: see ``settings``. Exit codes: 0 after a graceful stop; 1 when the code cannot be loaded or a setting is
 wrong; 3 when the handler is missing or cannot be called. What went wrong is also written to the termination log.

@@ -8,6 +8,7 @@ context holds Flask's request (ours where the function does without Flask) and t
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import inspect
 import logging
@@ -23,6 +24,8 @@ log = logging.getLogger("mayfly_runtime")
 
 _PROBES = {"/health/liveness": "alive", "/health/readiness": "ready"}
 """Where knative/func serves the probes."""
+_PROBE_SECONDS = 5.0
+"""How long a hook may take over a probe, which has no deadline of its own."""
 
 
 def make(target: Any, context: dialects.Context) -> dialects.Dialect:
@@ -89,9 +92,9 @@ class KnativeFunction(dialects.Dialect):
         return await dialects.make_caller(hook, self._context, arguments=len(arguments))(*arguments)
 
     async def _ask(self, probe: str) -> tuple[bool, str]:
-        """Return what the hook says, a boolean alone or with a message; one that raises says no."""
+        """Return what the hook says, a boolean alone or with a message; one that raises or hangs says no."""
         try:
-            said = await self._call_hook(probe)
+            said = await asyncio.wait_for(self._call_hook(probe), _PROBE_SECONDS)
         except Exception:
             log.exception("%s() failed", probe)
             return False, f"{probe}() failed\n"
