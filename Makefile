@@ -33,13 +33,13 @@ unit: .venv/.ready ## pure rooms, in seconds
 	@$(BIN)/python -m pytest tests/unit platform cluster --doctest-modules -q
 
 contract: .venv/.ready postgres ## edges against a real API server, registry, Envoy and PostgreSQL
-	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/contract -q -n 3 --dist loadfile
+	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/contract -q -n 3 --dist loadfile --no-loadscope-reorder
 
 postgres: ## PostgreSQL's programs, for the tests of the store
 	@requirements/postgres
 
 e2e: .venv/.ready ## the whole platform on the cluster
-	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m "not interop and not disruptive" -q -n 3 --dist loadfile
+	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m "not interop and not disruptive" -q -n 3 --dist loadfile --no-loadscope-reorder
 	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m "disruptive and not interop" -q
 
 interop: .venv/.ready ## Knative Eventing's own controllers deliver to Functions (builds them the first time)
