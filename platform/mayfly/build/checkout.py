@@ -65,6 +65,7 @@ async def _unpack(
 
     Raises:
         SourceError: it cannot; names what is wrong with the repository.
+        BuilderUnavailable: the program itself is broken, which is not the author's to mend.
     """
     path = os.pathsep.join(filter(None, sys.path))
     words = [pack, source.revision, source.path or "", packed, bounds.files, bounds.unpacked_bytes]
@@ -77,5 +78,8 @@ async def _unpack(
     if outcome.code == 0:
         return
     said = next((line for line in outcome.output.splitlines() if line.startswith(_REFUSED)), None)
+    if said is None and outcome.code > 0:
+        last = outcome.output.strip().rpartition("\n")[2]
+        raise errors.BuilderUnavailable(f"the builder cannot unpack repositories: {last}; its operator must mend it")
     why = said.removeprefix(_REFUSED) if said else "it takes more memory or time than a source may"
     raise errors.SourceError(f"{download.show(source.url)} at {source.revision}: {why}")

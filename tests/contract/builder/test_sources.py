@@ -13,6 +13,7 @@ import zlib
 import pytest
 import pytest_asyncio
 
+from mayfly.build import checkout
 from mayfly.model import labels
 from tests.contract.builder import outside_host
 from tests.unit.build import archives
@@ -331,6 +332,16 @@ async def test_odd_lists(builder, host, ask_git, said) -> None:
     host.kind = ADVERTISEMENT
     status = await builder.build(ask_git(url=f"{host.url}/odd"))
     assert "revision 'HEAD' is neither branch nor tag" in status.message
+
+
+async def test_broken_builder_is_not_the_authors(builder, repository, ask_git, monkeypatch, tmp_path) -> None:
+    """An installation without dulwich says so, and is tried again."""
+    program = tmp_path / "unpack.py"
+    program.write_text("import no_such_module\n")
+    monkeypatch.setattr(checkout, "_PROGRAM", program)
+    status = await builder.build(ask_git())
+    assert (status.reason, status.temporary) == ("BuilderUnavailable", True)
+    assert "cannot unpack repositories: ModuleNotFoundError: No module named 'no_such_module'" in status.message
 
 
 def test_only_the_child_loads_dulwich() -> None:
