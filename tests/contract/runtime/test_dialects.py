@@ -52,7 +52,6 @@ WAYS = [
     Way("aws", "lambda", handler="main.handle", streams=False),
     Way("aws_async", "lambda", streams=False, threads=False),
     Way("typed_sync", "typed", streams=False, whole_request=False),
-    Way("typed_pydantic", "typed", "pydantic", streams=False, threads=False, whole_request=False),
     Way("knative", "knative", handler="function:new", reads_itself=True, threads=False),
     Way("knative_event", "knative", "cloudevents", of_events=True, streams=False, threads=False),
     Way("knative_main", "knative", handler="func:main"),
