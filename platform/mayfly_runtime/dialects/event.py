@@ -61,11 +61,16 @@ class EventFunction(dialects.Dialect):
         self._call = call
         self._make_event = make_event
         self._function = function
+        self._converts = "functions_framework.event_conversion" in sys.modules
 
     async def answer(self, call: calls.Call) -> None:
         """Parse the event, call the function, send the event it returns, 204 for none."""
-        request = requests.Request(call.scope, await call.read_body())
-        result = await self._call(read_event(call.scope["headers"], request, self._make_event))
+        headers, body = call.scope["headers"], await call.read_body()
+        if self._converts:
+            event = read_event(headers, requests.Request(call.scope, body), self._make_event)
+        else:
+            event = self._make_event(*events.parse_event(headers, body))
+        result = await self._call(event)
         reply = make_reply(result, self._function)
         await call.respond(reply.status, reply.headers, reply.body)  # type: ignore[arg-type]
 
