@@ -1,0 +1,3 @@
+"""What people bring from elsewhere is read here, never imported."""
+
+collect_ignore = ["inputs"]
