@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import os
 import sys
@@ -16,6 +17,8 @@ _TERMINATION_BYTES = 4096
 """Kubernetes keeps this much of a termination message
 (https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/)."""
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  (pathlib costs start-up time)
+_MAIN = "function_main"
+"""What a function's ``__main__.py`` is called here."""
 _OBJECTS = frozenset({"azure"})
 """Dialects whose handler may be an object that is not called itself."""
 
@@ -40,7 +43,7 @@ def load_handler(given: settings.Settings) -> Any:
     """
     module_name, attribute = _split(given)
     try:
-        module = importlib.import_module(module_name)
+        module = _import(module_name, given.code_dir)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise failures.HandlerError(_explain_absent_module(given, module_name)) from None
@@ -48,6 +51,19 @@ def load_handler(given: settings.Settings) -> Any:
     except (Exception, SystemExit) as error:
         raise failures.LoadError(explain(error, given.code_dir)) from error
     return _find(module, attribute, given)
+
+
+def _import(name: str, code_dir: str) -> ModuleType:
+    """Import a module; ``__main__`` is the function's file of that name, which is this process's name for itself."""
+    if name != "__main__":
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(_MAIN, os.path.join(code_dir, "__main__.py"))  # noqa: PTH118  (as above)
+    if spec is None or spec.loader is None or not os.path.exists(spec.origin or ""):  # noqa: PTH110
+        raise ModuleNotFoundError("there is no __main__.py", name=name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[_MAIN] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _split(given: settings.Settings) -> tuple[str, str]:

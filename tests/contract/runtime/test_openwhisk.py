@@ -51,3 +51,9 @@ def test_results(serve):
     assert (
         "returned str; an OpenWhisk action returns a dict" in runtime.record(request_id="t", level="error")["message"]
     )
+
+
+def test_the_main_file_of_an_action_is_not_this_program(start):
+    """Zip actions have `__main__.py`: it is imported as a module, and does not run as a program."""
+    runtime = start("whisk_main", MAYFLY_SIGNATURE="openwhisk", MAYFLY_HANDLER="__main__:main").ready()
+    assert runtime.request("GET", "/?name=ada").text == "function_main ada"
