@@ -142,9 +142,16 @@ def _image_pull(pod: Mapping[str, Any], context: Context) -> verdicts.Verdict | 
     )
 
 
+_UNREAD = re.compile(r"failed to sync (secret|configmap) cache: timed out")
+"""The kubelet has not read the object yet, which tells nothing of whether it is there; it tries again within seconds
+(kubernetes ``pkg/kubelet/util/manager/watch_based_manager.go``)."""
+
+
 def _configuration(pod: Mapping[str, Any], _: Context) -> verdicts.Verdict | None:
     reason, message = _waiting(pod)
     if reason not in {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}:
+        return None
+    if _UNREAD.search(message):
         return None
     if "runAsNonRoot" in message or "non-numeric user" in message:
         return verdicts.Verdict(

@@ -76,6 +76,16 @@ def test_each_mistake_has_its_reason_and_its_fix(name, spec, reason, said):
     assert said in verdict.message
 
 
+def test_a_busy_kubelet_is_no_mistake_of_the_authors():
+    """That it has not read a Secret in time says nothing of the Secret."""
+    captured = load("secret")
+    (container,) = [c for c in captured["pods"][0]["status"]["containerStatuses"] if c["name"] == "user-container"]
+    assert diagnose.diagnose_pods(captured["pods"], make_context(captured)).reason == "ContainerRefused"
+    container["state"]["waiting"]["message"] = "failed to sync secret cache: timed out waiting for the condition"
+    verdict = diagnose.diagnose_pods(captured["pods"], make_context(captured))
+    assert verdict is None or verdict.truth != "False"
+
+
 def test_a_missing_module_is_advised_on_once():
     """The runtime's own advice is enough; other processes get ours."""
     told = "ModuleNotFoundError in main.py:1: No module named 'x'. Add what provides 'x' to requirements.txt."
