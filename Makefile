@@ -39,7 +39,7 @@ postgres: ## PostgreSQL's programs, for the tests of the store
 	@requirements/postgres
 
 e2e: .venv/.ready ## the whole platform on the cluster
-	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m "not interop and not disruptive" -q -n 3 --dist loadfile --no-loadscope-reorder
+	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m "not interop and not disruptive" -q -n 2 --dist loadfile --no-loadscope-reorder
 	@$(WITH_CLUSTER) $(BIN)/python -m pytest tests/e2e --with-e2e -m "disruptive and not interop" -q
 
 interop: .venv/.ready ## Knative Eventing's own controllers deliver to Functions (builds them the first time)

@@ -34,7 +34,9 @@ def judge_deployed(
         return verdicts.still_serving(trouble, ready if ready != newest else None)
     if failed := diagnose.diagnose_revision(revision, context):
         return verdicts.still_serving(failed, ready if ready != newest else None)
-    if configured.get("status") == "False":
+    # What the Service says of a revision is older than what the revision says of itself: a pod that waited for room and
+    # found it is no failure.
+    if configured.get("status") == "False" and revision is None:
         failed = diagnose.explain_failure(configured.get("reason", ""), configured.get("message", ""), context)
         return verdicts.still_serving(failed, ready if ready != newest else None)
     return verdicts.deploying(f"revision {newest} is starting" if newest else "the first revision is being made")

@@ -76,6 +76,19 @@ def test_each_mistake_has_its_reason_and_its_fix(name, spec, reason, said):
     assert said in verdict.message
 
 
+def test_a_revision_that_found_room_is_not_failed():
+    """The Service tells for a while what its revision has overcome; without the revision it is believed."""
+    captured = load("unschedulable")
+    for pod in captured["pods"]:
+        pod["status"] = {"phase": "Pending"}
+    revision = copy.deepcopy(captured["revision"])
+    for condition in revision["status"]["conditions"]:
+        condition["status"] = "Unknown"
+    pods, context = tuple(captured["pods"]), make_context(captured)
+    assert deployed.judge_deployed(captured["service"], None, pods, context).truth == "False"
+    assert deployed.judge_deployed(captured["service"], revision, pods, context).truth == "Unknown"
+
+
 def test_a_busy_kubelet_is_no_mistake_of_the_authors():
     """That it has not read a Secret in time says nothing of the Secret."""
     captured = load("secret")
