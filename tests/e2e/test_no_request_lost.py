@@ -177,15 +177,20 @@ def test_scaling_and_replacing_a_function(owner: User) -> None:
     """One instance, five, one; and another source. Each change is a new revision, with instances of its own."""
     with calls(owner, *PLAIN) as load:
         change(owner, instances=5)
-        many = {name: find_instances(owner, name) for name in ("direct", "held")}
+        many = {name: wait_until(functools.partial(find_five, owner, name), 120, "five") for name in ("direct", "held")}
         change(owner, instances=1)
         change(owner, text="two")
         for name, before in many.items():
             wait_until(
                 lambda name=name, before=before: len(before & find_instances(owner, name)) <= 1, 90, "most to be ending"
             )
-    assert {name: len(before) >= 5 for name, before in many.items()} == {"direct": True, "held": True}
     assert set(load.record["bodies"]) == {"one", "two"}
+
+
+def find_five(owner: User, name: str) -> set[str] | None:
+    """Return the ids of a Function's instances once there are five: a small node may first have to end others."""
+    found = find_instances(owner, name)
+    return found if len(found) >= 5 else None
 
 
 def find_instances(owner: User, name: str) -> set[str]:
