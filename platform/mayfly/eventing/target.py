@@ -93,10 +93,5 @@ def make_host(namespace: str, name: str) -> str:
     return f"{name}.{namespace}.svc.cluster.local"
 
 
-def check_triggers(several: tuple[trigger.Trigger, ...]) -> tuple[str, ...]:
-    """Return what is wrong with ``spec.triggers`` beyond what the schema says: filters, cron expressions, zones."""
-    return tuple(map(str, triggers.read_triggers(several).problems))
-
-
 def _read_instant(text: str | None) -> float:
     return dt.datetime.fromisoformat(text).timestamp() if text else 0.0
