@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-import shutil
 import subprocess
 import sys
 import zlib
@@ -17,8 +16,6 @@ from mayfly.build import checkout
 from mayfly.model import labels
 from tests.contract.builder import outside_host
 from tests.unit.build import archives
-
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git for its server")
 
 HELLO = "def hello(request):\n    return 'hello'\n"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import shutil
 
 import pytest
 
@@ -18,8 +17,6 @@ from tests.contract.controller.conftest import MANAGER, eventually, find_conditi
 from tests.contract.controller.test_life import make_ready
 from tests.contract.controller.test_real_builder import call, whole  # noqa: F401
 from tests.contract.controller.test_real_builder import given as near  # noqa: F401
-
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git for its server")
 
 CODE = "def handle(request):\n    return 'hello, {}'\n"
 USER, PASSWORD = outside_host.LOGIN
